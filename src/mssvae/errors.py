@@ -1,0 +1,5 @@
+"""Exceptions with messages a user can act on."""
+
+
+class InputError(ValueError):
+    """Bad input: the message names the file, sample, gene or key, and says what to do."""

@@ -1,0 +1,55 @@
+"""Reading and writing files so that nothing half-written is left and equal data give equal bytes."""
+
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure.
+
+    The temporary name keeps the suffixes of ``path``, so that writers which look at them
+    (compression, figure format) behave as they would with the final name.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=f"-{path.name}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(frame: pd.DataFrame, path: str | os.PathLike, index: bool = False) -> None:
+    """Write a tab-separated table; ``.gz`` is compressed without a time stamp or file name."""
+    content = frame.to_csv(sep="\t", index=index, lineterminator="\n").encode()
+    if str(path).endswith(".gz"):
+        content = gzip.compress(content, mtime=0)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(content: object, path: str | os.PathLike) -> None:
+    """Write indented JSON with a final newline."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Return the SHA-256 checksum of a file, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
