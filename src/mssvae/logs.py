@@ -1,0 +1,30 @@
+"""Logging for programs that run the library unattended."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+
+def log_to(path: str | os.PathLike) -> None:
+    """Send log records, warnings and uncaught errors of this process to ``path`` and to stderr.
+
+    Meant for the first line of a script; a library user configures logging as they like.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        handlers=[logging.FileHandler(path, mode="w"), logging.StreamHandler()],
+        force=True,
+    )
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    logging.getLogger("mssvae").critical("%s", error, exc_info=(kind, error, traceback))
