@@ -3,3 +3,7 @@
 
 class InputError(ValueError):
     """Bad input: the message names the file, sample, gene or key, and says what to do."""
+
+
+class FitError(RuntimeError):
+    """Training cannot go on: the message names the epoch and the study."""

@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing half-written is left and equal data give equal bytes."""
+"""Writing files so that nothing half-written is left and equal data give equal bytes."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ import pandas as pd
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure.
+    """Give a temporary path beside ``path``, renamed to it on success and removed on failure.
 
     The temporary name keeps the suffixes of ``path``, so that writers which look at them
     (compression, figure format) behave as they would with the final name.

@@ -1,0 +1,144 @@
+"""Observation models: how the decoder's linear output becomes a distribution of the data.
+
+A likelihood owns its per-feature parameters, starts them from the data and scores a slice of the
+features. ``log_prob`` leaves out the terms that depend on the data alone; ``log_base`` gives them,
+so that they are computed once per data set instead of once per step.
+"""
+
+import math
+
+import torch
+from scipy.special import gammainccinv
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mssvae.errors import InputError
+
+
+class Gaussian(nn.Module):
+    """Normal observations with one noise variance per feature (eq. 2.2).
+
+    ``sigma2_j ~ Inverse-Gamma(1.5, beta)`` with beta such that the 5 % quantile of the features'
+    sample variances is the 90 % quantile of the prior; every sigma2_j starts at that 5 % quantile
+    (appendix C.2).
+
+    Parameters
+    ----------
+    x : Tensor [N, G]
+        The data that starting values are computed from.
+    """
+
+    name = "gaussian"
+    uses_library = False
+    alpha = 1.5
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        variances = x.double().var(0)
+        if bool((variances == 0).any()):
+            n_constant = int((variances == 0).sum())
+            raise InputError(
+                f"{n_constant} features have the same value in every sample: remove them first"
+            )
+        quantile = float(torch.quantile(variances, 0.05))
+        self.beta = quantile * float(gammainccinv(self.alpha, 0.9))
+        self.log_sigma2 = nn.Parameter(torch.full_like(x[0], math.log(quantile)))
+
+    @staticmethod
+    def encoder_input(x: Tensor) -> Tensor:
+        """Return what the encoders see: the data as they are."""
+        return x
+
+    @staticmethod
+    def initial_bias(x: Tensor) -> Tensor:
+        """Return the start of the decoder's output bias, [G]: the feature means."""
+        return x.mean(0)
+
+    @staticmethod
+    def log_base(x: Tensor) -> Tensor:
+        """Return the part of the log density that depends on the data alone, [B]."""
+        return torch.full_like(x[:, 0], -0.5 * x.shape[1] * math.log(2 * math.pi))
+
+    def log_prob(
+        self, x: Tensor, output: Tensor, log_library: None, features: slice = slice(None)
+    ) -> Tensor:
+        """Return log p(x | output) less ``log_base``, [B, g], for the features of the slice."""
+        log_sigma2 = self.log_sigma2[features]
+        return -0.5 * (log_sigma2 + (x - output).square() * torch.exp(-log_sigma2))
+
+    def log_prior(self) -> Tensor:
+        """Return log p(Sigma) up to a constant, a scalar."""
+        return -((self.alpha + 1) * self.log_sigma2 + self.beta * torch.exp(-self.log_sigma2)).sum()
+
+
+class NegativeBinomial(nn.Module):
+    """Counts with mean ``mu = l_i softplus(output)`` and inverse dispersion ``theta_j`` (eq. 2.5).
+
+    The variance is ``mu + mu^2 / theta``. The library size l_i is in units of (counts / G), so that
+    softplus(output) is of order one. ``theta`` starts at its moment estimate
+    ``mean^2 / (variance - mean)``, clipped to [0.01, 1000] and at the upper end where the variance
+    does not exceed the mean.
+
+    Parameters
+    ----------
+    x : Tensor [N, G]
+        The counts that starting values are computed from.
+    """
+
+    name = "negative_binomial"
+    uses_library = True
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        variance, mean = torch.var_mean(x.double(), 0)
+        theta = torch.where(variance > mean, mean.square() / (variance - mean), torch.inf)
+        self.log_theta = nn.Parameter(theta.clamp(0.01, 1000).log().to(x.dtype))
+
+    @staticmethod
+    def encoder_input(x: Tensor) -> Tensor:
+        """Return what the encoders see: log(1 + counts)."""
+        return torch.log1p(x)
+
+    @staticmethod
+    def initial_bias(x: Tensor) -> Tensor:
+        """Return the start of the decoder's output bias, [G].
+
+        The inverse softplus of the feature's mean after division by the library size (counts / G).
+        A feature without counts gets the value of one count in all samples together.
+        """
+        x = x.double()
+        library = x.sum(1, keepdim=True) / x.shape[1]
+        mean = (x / library).mean(0).clamp_min(float(1 / library.sum()))
+        return mean + torch.log(-torch.expm1(-mean))
+
+    @staticmethod
+    def log_base(x: Tensor) -> Tensor:
+        """Return the part of the log mass that depends on the data alone, [B]."""
+        return -torch.lgamma(x + 1).sum(1)
+
+    def log_prob(
+        self, x: Tensor, output: Tensor, log_library: Tensor, features: slice = slice(None)
+    ) -> Tensor:
+        """Return log p(x | output) less ``log_base``, [B, g], for the features of the slice.
+
+        ``log_library`` [B, 1] is the logarithm of the library size in counts / G.
+        """
+        log_theta = self.log_theta[features]
+        theta = torch.exp(log_theta)
+        # The floor only matters where softplus underflows; it keeps the logarithm finite.
+        scale = functional.softplus(output).clamp_min(torch.finfo(output.dtype).tiny)
+        log_mu = log_library + torch.log(scale)
+        log_theta_mu = torch.logaddexp(log_theta, log_mu)
+        return (
+            torch.lgamma(x + theta)
+            - torch.lgamma(theta)
+            + theta * (log_theta - log_theta_mu)
+            + x * (log_mu - log_theta_mu)
+        )
+
+    def log_prior(self) -> Tensor:
+        """Return zero: the inverse dispersions have no prior (section 2.4)."""
+        return self.log_theta.new_zeros(())
+
+
+LIKELIHOODS = {likelihood.name: likelihood for likelihood in (Gaussian, NegativeBinomial)}

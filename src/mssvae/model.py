@@ -1,0 +1,401 @@
+"""The user's class: fit the multi-study sparse VAE to an AnnData and read its factors."""
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+import anndata
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+
+from mssvae import __version__
+from mssvae.errors import InputError
+from mssvae.files import atomic_path
+from mssvae.likelihoods import LIKELIHOODS
+from mssvae.module import MultiStudyModule, normal_kl
+from mssvae.training import FitSettings, fit
+from mssvae.validation import validate_counts, validate_names
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FactorTables:
+    """One table of the shared factors, and one per study of its own factors.
+
+    Attributes
+    ----------
+    shared : DataFrame
+        Columns ``shared_01``, ``shared_02``, ...
+    specific : dict of str to DataFrame
+        By study; columns ``<study>_01``, ``<study>_02``, ...
+    """
+
+    shared: pd.DataFrame
+    specific: dict[str, pd.DataFrame]
+
+    def wide(self) -> pd.DataFrame:
+        """Return all tables side by side: shared columns first, then those of each study."""
+        return pd.concat([self.shared, *self.specific.values()], axis=1)
+
+
+class MSSVAE:
+    """Multi-study sparse variational autoencoder (sections 2.2 to 2.4).
+
+    Each feature depends, through one neural network, on the few latent factors that its row of a
+    sparse mask selects: a mask shared by all studies, and one of each study's own.
+
+    Parameters
+    ----------
+    adata : AnnData [N x G]
+        Samples by features. Read once; not changed.
+    study_key : str
+        Column of ``adata.obs`` with the study (group) of each sample.
+    layer : str, optional
+        Layer to model; default ``adata.X``.
+    likelihood : {"negative_binomial", "gaussian"}
+        For raw counts, or for real values.
+    n_shared, n_specific : int
+        Numbers of factors to start from, K_S and each study's K_m. Superfluous ones end as columns
+        of zeros, so start with more than you expect.
+    hidden : (int, int)
+        Widths of the encoders' hidden layers; the first is also the decoder's.
+    seed : int
+        Seeds the starting values, the sampler and the draws of the factors. The same seed, data,
+        settings, machine and number of threads give the same numbers.
+    device : str
+        ``"auto"`` takes a GPU where there is one; otherwise a torch device such as ``"cpu"`` or
+        ``"cuda"``.
+
+    Attributes
+    ----------
+    history : DataFrame
+        One row per epoch; see ``mssvae.training.fit``. Empty before ``fit``.
+    studies : list of str
+        In the order of the categories of ``adata.obs[study_key]``, or sorted.
+
+    Raises
+    ------
+    InputError
+        If the study column is missing, incomplete, has fewer than two samples of a study, if names
+        repeat, if counts are negative, not whole or NaN, or if the device is not there.
+    """
+
+    def __init__(
+        self,
+        adata: anndata.AnnData,
+        study_key: str = "group",
+        layer: str | None = None,
+        likelihood: str = "negative_binomial",
+        n_shared: int = 50,
+        n_specific: int = 10,
+        hidden: Sequence[int] = (256, 128),
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        if likelihood not in LIKELIHOODS:
+            known = ", ".join(sorted(LIKELIHOODS))
+            raise InputError(f"unknown likelihood {likelihood!r}: choose one of {known}")
+        if n_shared < 1 or n_specific < 1:
+            raise InputError(
+                f"n_shared and n_specific must be at least 1, not {n_shared} and {n_specific}"
+            )
+        if len(hidden) != 2 or min(hidden) < 1:
+            raise InputError(f"hidden must be two positive widths, not {tuple(hidden)}")
+        self.settings = {
+            "study_key": study_key,
+            "layer": layer,
+            "likelihood": likelihood,
+            "n_shared": n_shared,
+            "n_specific": n_specific,
+            "hidden": list(hidden),
+            "seed": seed,
+        }
+        self.fit_settings: FitSettings | None = None
+        self.history = pd.DataFrame()
+        self.device = _resolve_device(device)
+        self.obs_names, self.var_names = adata.obs_names.copy(), adata.var_names.copy()
+        self.studies, self._study = _studies(adata, study_key)
+        self._x = _matrix(adata, layer, likelihood).to(self.device)
+        # Starting values come from torch's global generator: seed it, then put it back.
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.module = MultiStudyModule(
+                self._x.cpu(), len(self.studies), n_shared, n_specific, hidden, likelihood
+            ).to(self.device)
+        self.module.eval()
+
+    def fit(
+        self,
+        max_epochs: int = FitSettings.max_epochs,
+        batch_size: int = FitSettings.batch_size,
+        lr: float = FitSettings.lr,
+        lr_mask: float = FitSettings.lr_mask,
+        lambda0: Sequence[tuple[float, float]] = FitSettings.lambda0,
+        lambda1: float = FitSettings.lambda1,
+        a: float = FitSettings.a,
+        b: float | None = FitSettings.b,
+        prior_scale: float | None = FitSettings.prior_scale,
+    ) -> "MSSVAE":
+        """Train, and return the model itself.
+
+        See ``mssvae.training.FitSettings`` for the parameters; the defaults are the paper's for RNA
+        data (Table 2, appendix C.2).
+
+        Raises
+        ------
+        InputError
+            If a setting is out of range, or the model was fitted already.
+        FitError
+            If the loss is not finite; names epoch and study.
+        """
+        if self.fit_settings is not None:
+            raise InputError("this model is fitted: make a new MSSVAE to fit with other settings")
+        settings = FitSettings(
+            max_epochs, batch_size, lr, lr_mask, lambda0, lambda1, a, b, prior_scale
+        )
+        log.info("fit on %s with %s", self.device, settings)
+        self.history = fit(
+            self.module, self._x, self._study, self.studies, settings, self.settings["seed"]
+        )
+        self.fit_settings = settings
+        return self
+
+    @property
+    def masks(self) -> FactorTables:
+        """The sparse masks W: features x factors, exact zeros where a feature is not affected."""
+        return self._tables([mask.detach() for mask in self.module.masks], self.var_names)
+
+    @property
+    def support(self) -> FactorTables:
+        """The non-zero pattern of the masks: bool, features x factors."""
+        return self._tables([mask.detach() != 0 for mask in self.module.masks], self.var_names)
+
+    @torch.no_grad()
+    def latent(self) -> FactorTables:
+        """Return posterior means of the factors.
+
+        Returns
+        -------
+        FactorTables
+            ``shared`` [N x K_S]; ``specific[m]`` [n_m x K_m], the samples of study m alone. Factors
+            whose mask is all zero stay at the prior mean, 0.
+        """
+        inputs = self.module.likelihood.encoder_input(self._x)
+        alive = self.module.alive
+        shared = self.module.shared_encoder(inputs)[0] * alive[0]
+        specific = {}
+        for m, name in enumerate(self.studies):
+            rows = (self._study == m).nonzero().flatten()
+            mean = self.module.specific_encoders[m](inputs[rows])[0] * alive[m + 1]
+            specific[name] = _table(mean, self.obs_names[rows.numpy()], name)
+        return FactorTables(_table(shared, self.obs_names, "shared"), specific)
+
+    @torch.no_grad()
+    def posterior_divergence(self) -> pd.DataFrame:
+        """Return how far each factor's posterior is from the prior in each study.
+
+        Returns
+        -------
+        DataFrame [factors x studies]
+            Mean over the study's samples of KL(q(z | x) || N(0, 1)), in nats; NaN for a factor of
+            another study. A shared factor near zero in a study is not used by it.
+        """
+        inputs = self.module.likelihood.encoder_input(self._x)
+        rows = [(self._study == m).nonzero().flatten() for m in range(len(self.studies))]
+        shared = normal_kl(*self.module.shared_encoder(inputs)) * self.module.alive[0]
+        columns = {}
+        for m, name in enumerate(self.studies):
+            own = normal_kl(*self.module.specific_encoders[m](inputs[rows[m]]))
+            own = own * self.module.alive[m + 1]
+            columns[name] = pd.concat(
+                [
+                    _table(shared[rows[m]], self.obs_names[rows[m].numpy()], "shared").mean(),
+                    _table(own, self.obs_names[rows[m].numpy()], name).mean(),
+                ]
+            )
+        return pd.DataFrame(columns).reindex(self.masks.wide().columns)
+
+    def to_anndata(self, adata: anndata.AnnData) -> anndata.AnnData:
+        """Return a copy of ``adata`` with the fitted factors.
+
+        Keys
+        ----
+        obsm["mssvae_shared"] : [N x K_S]
+            Posterior means of the shared factors.
+        obsm["mssvae_specific"] : [N x max K_m]
+            Posterior means of the factors of each sample's own study.
+        varm["mssvae_shared"], varm["mssvae_<study>"] : [G x K]
+            Masks.
+        uns["mssvae"] : dict
+            ``settings``, ``fit`` (settings), ``studies`` and ``version``.
+
+        Raises
+        ------
+        InputError
+            If samples or features are not those of the fitted data.
+        """
+        self._check_names(adata)
+        result = adata.copy()
+        latent, masks = self.latent(), self.masks
+        own = np.zeros((len(self.obs_names), self.settings["n_specific"]), dtype=np.float32)
+        for m, name in enumerate(self.studies):
+            own[(self._study == m).numpy()] = latent.specific[name].to_numpy()
+            result.varm[f"mssvae_{name}"] = masks.specific[name].to_numpy()
+        result.obsm["mssvae_shared"] = latent.shared.to_numpy()
+        result.obsm["mssvae_specific"] = own
+        result.varm["mssvae_shared"] = masks.shared.to_numpy()
+        result.uns["mssvae"] = {
+            "settings": json.dumps(self.settings),
+            "fit": json.dumps(asdict(self.fit_settings) if self.fit_settings else None),
+            "studies": self.studies,
+            "version": __version__,
+        }
+        return result
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to one ``.npz`` file: arrays and JSON, no pickled code, no data."""
+        state = {key: value.cpu().numpy() for key, value in self.module.state_dict().items()}
+        about = {
+            "version": __version__,
+            "settings": self.settings,
+            "fit": asdict(self.fit_settings) if self.fit_settings else None,
+            "studies": self.studies,
+            "obs_names": self.obs_names.tolist(),
+            "var_names": self.var_names.tolist(),
+            "history": self.history.to_dict("list"),
+        }
+        with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, about=np.array(json.dumps(about)), **state)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike, adata: anndata.AnnData, device: str = "auto"
+    ) -> "MSSVAE":
+        """Read a model written by ``save``, with the data it was fitted to.
+
+        Raises
+        ------
+        InputError
+            If the file is not a saved model, or ``adata`` has other samples, features or studies.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                state = {key: torch.from_numpy(content[key]) for key in content if key != "about"}
+                about = json.loads(str(content["about"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
+        model = cls(adata, **about["settings"], device=device)
+        for key, found in (("studies", model.studies), ("obs_names", model.obs_names.tolist())):
+            if about[key] != found:
+                raise InputError(f"the {key} of adata are not those that {path} was fitted to")
+        model._check_names(adata, pd.Index(about["var_names"]))
+        model.module.load_state_dict(state)
+        if about["fit"] is not None:
+            model.fit_settings = FitSettings(**about["fit"])
+        model.history = pd.DataFrame(about["history"])
+        return model
+
+    def manifest(self) -> dict:
+        """Return what is needed to repeat the fit: settings, seed, versions and machine."""
+        packages = ("anndata", "numpy", "pandas", "scipy", "torch")
+        return {
+            "mssvae": __version__,
+            "settings": self.settings,
+            "fit": asdict(self.fit_settings) if self.fit_settings else None,
+            "n_samples": len(self.obs_names),
+            "n_features": len(self.var_names),
+            "studies": self.studies,
+            "device": str(self.device),
+            "device_name": torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else platform.machine(),
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in packages},
+        }
+
+    def _tables(self, tensors: Sequence[torch.Tensor], index: pd.Index) -> FactorTables:
+        shared, *specific = tensors
+        tables = zip(self.studies, specific, strict=True)
+        return FactorTables(
+            _table(shared, index, "shared"),
+            {name: _table(tensor, index, name) for name, tensor in tables},
+        )
+
+    def _check_names(self, adata: anndata.AnnData, var_names: pd.Index | None = None) -> None:
+        var_names = self.var_names if var_names is None else var_names
+        if not adata.var_names.equals(var_names):
+            raise InputError("the features of adata are not those that the model was fitted to")
+        if not adata.obs_names.equals(self.obs_names):
+            raise InputError("the samples of adata are not those that the model was fitted to")
+
+
+def _table(tensor: torch.Tensor, index: pd.Index, prefix: str) -> pd.DataFrame:
+    columns = [f"{prefix}_{k:02d}" for k in range(1, tensor.shape[1] + 1)]
+    return pd.DataFrame(tensor.cpu().numpy(), index=index, columns=columns)
+
+
+def _resolve_device(device: str) -> torch.device:
+    available = torch.cuda.is_available()
+    if device == "auto":
+        device = "cuda" if available else "cpu"
+        log.info("device auto: %s", device)
+    resolved = torch.device(device)
+    if resolved.type == "cuda" and not available:
+        raise InputError(
+            f"device {device!r} was asked for, but torch {torch.__version__} finds no CUDA GPU: "
+            "install a CUDA build and check nvidia-smi, or use device='cpu'"
+        )
+    return resolved
+
+
+def _studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], torch.Tensor]:
+    """Return the names of the studies and each sample's number among them."""
+    if study_key not in adata.obs:
+        raise InputError(
+            f"adata.obs has no column {study_key!r}: set study_key to one of {list(adata.obs)}"
+        )
+    column = adata.obs[study_key]
+    missing = column.index[column.isna()]
+    if len(missing):
+        raise InputError(
+            f"{len(missing)} samples have no {study_key!r}, such as {missing[0]!r}: "
+            "fill adata.obs or drop them"
+        )
+    column = column.astype("category").cat.remove_unused_categories()
+    counts = column.value_counts(sort=False)
+    small = counts.index[counts < 2]
+    if len(small):
+        raise InputError(
+            f"study {small[0]!r} has one sample: a study's own factors need at least two; "
+            "merge it with another study or drop it"
+        )
+    names = [str(name) for name in column.cat.categories]
+    return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
+
+
+def _matrix(adata: anndata.AnnData, layer: str | None, likelihood: str) -> torch.Tensor:
+    """Return the checked data as a dense float32 tensor [N, G]."""
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    if layer is not None and layer not in adata.layers:
+        raise InputError(f"adata has no layer {layer!r}: choose one of {list(adata.layers)}")
+    matrix = adata.X if layer is None else adata.layers[layer]
+    validate_names(adata.obs_names, adata.var_names, "adata")
+    if likelihood == "negative_binomial":
+        validate_counts(matrix, adata.obs_names, adata.var_names, where)
+    dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+    dense = np.ascontiguousarray(dense, dtype=np.float32)
+    if not np.isfinite(dense).all():
+        i, j = np.argwhere(~np.isfinite(dense))[0]
+        raise InputError(
+            f"{where} is not finite for sample {adata.obs_names[i]!r}, "
+            f"feature {adata.var_names[j]!r}: remove or impute such values"
+        )
+    return torch.from_numpy(dense)

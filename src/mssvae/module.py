@@ -1,0 +1,181 @@
+"""The networks of the MSSVAE (appendix B.1): encoders, masks and the decoder they switch."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mssvae.likelihoods import LIKELIHOODS
+
+
+class Encoder(nn.Module):
+    """Two hidden layers with batch norm and ReLU, then linear maps to mean and log variance.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        Width of the input and of each of the two outputs.
+    hidden : (int, int)
+        Widths of the hidden layers.
+    """
+
+    def __init__(self, n_features: int, hidden: Sequence[int], n_outputs: int) -> None:
+        super().__init__()
+        first, second = hidden
+        self.layers = nn.ModuleList([nn.Linear(n_features, first), nn.Linear(first, second)])
+        self.norms = nn.ModuleList([nn.BatchNorm1d(first), nn.BatchNorm1d(second)])
+        self.mean = nn.Linear(second, n_outputs)
+        self.log_variance = nn.Linear(second, n_outputs)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features]."""
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = layer(x)
+            # One sample has no batch variance: it is normalised as in evaluation.
+            if len(x) > 1:
+                x = norm(x)
+            else:
+                x = functional.batch_norm(
+                    x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+                )
+            x = functional.relu(x)
+        return self.mean(x), self.log_variance(x)
+
+
+class Decoder(nn.Module):
+    """The map f from masked latents to one linear output per feature (appendix B.1).
+
+    ``c = w_j * z``, ``h1 = relu(V1 c)``, ``h2 = relu(V2 h1 + b2)`` and
+    ``output_j = v_j'(h2 + c) + b_j``. The second hidden layer has width K, the number of all latent
+    dimensions, so that the skip adds. All features share V1, V2, b2.
+
+    Parameters
+    ----------
+    n_features, n_latent, n_hidden : int
+        G, K and the width of the first hidden layer.
+    """
+
+    def __init__(self, n_features: int, n_latent: int, n_hidden: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(n_latent, n_hidden, bias=False)
+        self.second = nn.Linear(n_hidden, n_latent)
+        self.output = nn.Linear(n_latent, n_features)
+
+    def forward(self, z: Tensor, mask: Tensor, dimensions: Tensor, features: slice) -> Tensor:
+        """Return the linear outputs, [B, g].
+
+        Only the latent dimensions that the samples use are computed: the others are zero-padding
+        in the paper and contribute nothing to V1 c and v_j'c.
+
+        Parameters
+        ----------
+        z : Tensor [B, k]
+            Latent values of the dimensions in use.
+        mask : Tensor [g, k]
+            Their mask entries for the features of the slice.
+        dimensions : Tensor [k]
+            Their positions among the K latent dimensions.
+        features : slice
+            Which g of the G features.
+        """
+        n, g = len(z), len(mask)
+        weight = self.output.weight[features]
+        # V1 (w_j * z) = (V1 diag(w_j)) z: one matrix product for all features, no [B, g, k] tensor.
+        masked_first = mask.unsqueeze(1) * self.first.weight[:, dimensions]
+        h1 = functional.relu(z @ masked_first.flatten(0, 1).T, inplace=True)
+        h2 = functional.relu(self.second(h1.view(n * g, -1)), inplace=True)
+        skip = z @ (mask * weight[:, dimensions]).T
+        return (h2.view(n, g, -1) * weight).sum(-1) + skip + self.output.bias[features]
+
+
+class MultiStudyModule(nn.Module):
+    """All parameters of the MSSVAE.
+
+    Parameters
+    ----------
+    x : Tensor [N, G]
+        The data; sets the shapes and the starting values of noise and output bias.
+    n_studies : int
+        M.
+    n_shared, n_specific : int
+        K_S, and K_m of each study.
+    hidden : (int, int)
+        Hidden widths of the encoders; the first is also the decoder's.
+    likelihood : str
+        A key of ``likelihoods.LIKELIHOODS``.
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        n_studies: int,
+        n_shared: int,
+        n_specific: int,
+        hidden: Sequence[int],
+        likelihood: str,
+    ) -> None:
+        super().__init__()
+        n_features = x.shape[1]
+        self.n_shared, self.n_specific = n_shared, n_specific
+        self.likelihood = LIKELIHOODS[likelihood](x)
+        self.shared_encoder = Encoder(n_features, hidden, n_shared)
+        self.specific_encoders = nn.ModuleList(
+            Encoder(n_features, hidden, n_specific) for _ in range(n_studies)
+        )
+        self.decoder = Decoder(n_features, n_shared + n_studies * n_specific, hidden[0])
+        self.shared_mask = nn.Parameter(torch.ones(n_features, n_shared))
+        self.specific_masks = nn.ParameterList(
+            torch.ones(n_features, n_specific) for _ in range(n_studies)
+        )
+        # Per mask: the slab proportions eta, and which columns still have a non-zero entry.
+        sizes = [n_shared] + [n_specific] * n_studies
+        for position, size in enumerate(sizes):
+            self.register_buffer(f"eta_{position}", torch.full((size,), 0.5))
+            self.register_buffer(f"alive_{position}", torch.ones(size, dtype=torch.bool))
+        with torch.no_grad():
+            self.decoder.output.bias.copy_(self.likelihood.initial_bias(x))
+        if self.likelihood.uses_library:
+            log_library = torch.log(x.sum(1) / n_features)
+            # log l_i ~ N(mean, variance) of the observed log library sizes (section 2.4).
+            self.register_buffer("library_mean", log_library.mean())
+            self.register_buffer("library_variance", log_library.var())
+            self.library_encoder = Encoder(n_features, hidden, 1)
+            with torch.no_grad():  # The posterior starts around the prior.
+                self.library_encoder.mean.bias.fill_(self.library_mean)
+                self.library_encoder.log_variance.bias.fill_(self.library_variance.log())
+
+    @property
+    def masks(self) -> list[nn.Parameter]:
+        """The shared mask [G, K_S], then each study's own [G, K_m]."""
+        return [self.shared_mask, *self.specific_masks]
+
+    @property
+    def etas(self) -> list[Tensor]:
+        """The slab proportions of the columns of each mask, in the order of ``masks``."""
+        return [self.get_buffer(f"eta_{position}") for position in range(len(self.masks))]
+
+    @property
+    def alive(self) -> list[Tensor]:
+        """Per mask, which columns have a non-zero entry, bool [K]; dead ones stay dead."""
+        return [self.get_buffer(f"alive_{position}") for position in range(len(self.masks))]
+
+    def live_columns(self) -> list[Tensor]:
+        """Return the positions of the live columns within each mask."""
+        return [alive.nonzero().squeeze(1) for alive in self.alive]
+
+
+def normal_kl(
+    mean: Tensor,
+    log_variance: Tensor,
+    prior_mean: float | Tensor = 0.0,
+    prior_variance: float | Tensor = 1.0,
+) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(prior_mean, prior_variance)) by element."""
+    prior_variance = torch.as_tensor(prior_variance, dtype=mean.dtype, device=mean.device)
+    return 0.5 * (
+        (log_variance.exp() + (mean - prior_mean).square()) / prior_variance
+        - 1
+        - log_variance
+        + prior_variance.log()
+    )

@@ -1,0 +1,47 @@
+"""Checks of count matrices, with messages that name the sample and the gene."""
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from mssvae.errors import InputError
+
+
+def validate_names(sample_names: pd.Index, gene_names: pd.Index, source: str) -> None:
+    """Raise InputError if a sample or a gene name occurs twice; ``source`` says where."""
+    for kind, names in (("sample", sample_names), ("gene", gene_names)):
+        repeated = names[names.duplicated()].unique()
+        if len(repeated):
+            raise InputError(
+                f"{source}: {len(repeated)} {kind} names occur more than once, such as "
+                f"{repeated[0]!r}: make them unique or drop the copies"
+            )
+
+
+def validate_counts(
+    matrix: np.ndarray | sparse.spmatrix,
+    sample_names: pd.Index,
+    gene_names: pd.Index,
+    source: str,
+) -> None:
+    """Raise InputError unless ``matrix`` [samples x genes] holds whole, non-negative numbers.
+
+    Parameters
+    ----------
+    source : str
+        Where the matrix comes from (a file, ``adata.X``), for the message.
+    """
+    values = matrix.data if sparse.issparse(matrix) else np.asarray(matrix)
+    for what, bad in (
+        ("not a number", np.isnan),
+        ("infinite", np.isinf),
+        ("negative", lambda x: x < 0),
+        ("not whole", lambda x: x != np.floor(x)),
+    ):
+        if bad(values).any():
+            dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+            i, j = np.argwhere(bad(dense))[0]
+            raise InputError(
+                f"{source}: the count of gene {gene_names[j]!r} in sample {sample_names[i]!r} is "
+                f"{what} ({dense[i, j]}): raw counts are needed, not normalised values"
+            )

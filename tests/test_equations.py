@@ -1,0 +1,204 @@
+"""The fast code equals the equations of the paper, written out in ``reference.py``."""
+
+import numpy as np
+import pytest
+import reference
+import torch
+from scipy import stats
+
+from mssvae import prior
+from mssvae.likelihoods import Gaussian, NegativeBinomial
+from mssvae.module import MultiStudyModule, normal_kl
+from mssvae.training import Batch, FitSettings, MaskOptimiser, backpropagate
+
+N, G, N_STUDIES, N_SHARED, N_SPECIFIC = 14, 7, 3, 4, 2
+COUNTS = [5, 4, 5]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def make_module(likelihood, rng, supports="mixed"):
+    """A module in float64 with random masks that have zeros, and its data."""
+    x = torch.from_numpy(
+        rng.negative_binomial(3, 0.1, (N, G)).astype(float)
+        if likelihood == "negative_binomial"
+        else rng.normal(size=(N, G))
+    )
+    torch.manual_seed(3)
+    module = MultiStudyModule(x, N_STUDIES, N_SHARED, N_SPECIFIC, (6, 5), likelihood).double()
+    with torch.no_grad():
+        for mask in module.masks:
+            mask.copy_(torch.from_numpy(rng.normal(size=mask.shape)))
+            if supports == "mixed":
+                mask *= torch.from_numpy(rng.random(mask.shape) < 0.5)
+        if supports == "dead columns":
+            module.shared_mask[:, 1] = 0
+            module.specific_masks[2][:, 0] = 0
+            module.alive_0[1] = False
+            module.alive_3[0] = False
+        if supports == "no own factor":
+            module.specific_masks[0].zero_()
+            module.alive_1.fill_(False)
+    module.train()
+    return module, x
+
+
+@pytest.mark.parametrize("supports", ["dense", "mixed", "dead columns", "no own factor"])
+@pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
+@pytest.mark.parametrize("chunk_elements", [1, 60, 10**6])
+def test_loss_and_gradients_equal_the_literal_equations(likelihood, supports, chunk_elements, rng):
+    module, x = make_module(likelihood, rng, supports)
+    noise = torch.from_numpy(rng.normal(size=(N, N_SHARED + N_SPECIFIC + 1)))
+    study = np.repeat(np.arange(N_STUDIES), COUNTS)
+    live = module.live_columns()
+
+    expected = reference.loss(module, x, study, noise, prior_scale=11.0)
+    expected.backward()
+    gradients = {
+        name: None if p.grad is None else p.grad.clone() for name, p in module.named_parameters()
+    }
+    module.zero_grad()
+    parts = backpropagate(
+        module, Batch(x, module.likelihood.log_base(x), COUNTS), noise, live, 11.0, chunk_elements
+    )
+
+    kl = parts["kl_shared"] + parts["kl_specific"] + parts["kl_library"]
+    loss = (kl - parts["reconstruction"].sum()) / N - parts["log_prior_noise"] / 11.0
+    torch.testing.assert_close(loss, expected, rtol=1e-9, atol=1e-9)
+    for name, p in module.named_parameters():
+        if "mask" in name:  # Dead columns are out of the model: they need no gradient.
+            position = 0 if name == "shared_mask" else 1 + int(name.rsplit(".", 1)[1])
+            gradients[name] = gradients[name] * module.alive[position]
+        torch.testing.assert_close(p.grad, gradients[name], rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_negative_binomial_equals_scipy(rng):
+    x = torch.from_numpy(rng.negative_binomial(3, 0.1, (N, G)).astype(float))
+    likelihood = NegativeBinomial(x)
+    output, log_library = torch.randn(N, G).double() * 3, torch.randn(N, 1).double()
+    log_mass = likelihood.log_prob(x, output, log_library) - torch.lgamma(x + 1)
+    mu = np.exp(log_library.numpy()) * np.log1p(np.exp(output.numpy()))
+    theta = np.exp(likelihood.log_theta.detach().numpy())
+    expected = stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu))
+    np.testing.assert_allclose(log_mass.detach(), expected, rtol=1e-10)
+    np.testing.assert_allclose(likelihood.log_base(x), -torch.lgamma(x + 1).sum(1))
+
+
+def test_negative_binomial_stays_finite_at_extreme_outputs():
+    x = torch.tensor([[0.0, 0.0, 5e5, 5e5]])
+    likelihood = NegativeBinomial(torch.tensor([[0.0, 1, 2, 3], [4, 1, 2e5, 9]]))
+    output = torch.tensor([[-200.0, 200, -200, 200]], requires_grad=True)
+    likelihood.log_prob(x, output, torch.zeros(1, 1)).sum().backward()
+    assert torch.isfinite(output.grad).all()
+
+
+def test_inverse_dispersion_starts_at_the_moment_estimate(rng):
+    x = torch.from_numpy(rng.negative_binomial(3, 0.1, (5000, 2)).astype(float))
+    x[:, 1] = 4  # Variance 0, below the mean: no overdispersion.
+    theta = NegativeBinomial(x).log_theta.exp().detach().numpy()
+    mean, variance = x[:, 0].mean(), x[:, 0].var()
+    assert theta[0] == pytest.approx(float(mean**2 / (variance - mean)))
+    assert theta[0] == pytest.approx(3, rel=0.1)
+    assert theta[1] == pytest.approx(1000)
+
+
+def test_output_bias_reproduces_mean_counts_at_the_start(rng):
+    x = torch.from_numpy(rng.poisson(5.0, (400, 6)).astype(float))
+    mean = torch.nn.functional.softplus(NegativeBinomial.initial_bias(x))
+    library = x.sum(1, keepdim=True) / 6
+    torch.testing.assert_close(mean, (x / library).mean(0))
+
+
+def test_noise_prior_has_the_published_quantile(rng):
+    x = torch.from_numpy(rng.normal(size=(200, 50)) * rng.uniform(1, 3, 50))
+    likelihood = Gaussian(x)
+    quantile = np.quantile(x.numpy().var(0, ddof=1), 0.05)
+    assert stats.invgamma.ppf(0.9, 1.5, scale=likelihood.beta) == pytest.approx(quantile)
+    np.testing.assert_allclose(likelihood.log_sigma2.exp().detach(), quantile)
+    expected = stats.invgamma.logpdf(quantile, 1.5, scale=likelihood.beta)
+    constant = stats.invgamma.logpdf(1.0, 1.5, scale=likelihood.beta) + likelihood.beta
+    assert likelihood.log_prior().item() / 50 == pytest.approx(expected - constant)
+
+
+def test_kl_equals_torch_distributions():
+    mean, log_variance = torch.randn(5), torch.randn(5)
+    q = torch.distributions.Normal(mean, torch.exp(0.5 * log_variance))
+    p = torch.distributions.Normal(0.3, 2**0.5)
+    torch.testing.assert_close(
+        normal_kl(mean, log_variance, 0.3, 2.0), torch.distributions.kl_divergence(q, p)
+    )
+
+
+@pytest.mark.parametrize("lambda0", [1.0, 10.0, 15.0])
+def test_expectation_step_equals_the_equations(lambda0, rng):
+    w = torch.from_numpy(rng.normal(size=(6, 3)) * (rng.random((6, 3)) < 0.7))
+    eta = torch.tensor([0.02, 0.5, 0.9]).double()
+    gamma = prior.slab_probability(w, eta, lambda0, 0.1)
+    rate = prior.penalty_rate(gamma, lambda0, 0.1)
+    new_eta = prior.updated_eta(gamma, 1.0, 6.0)
+    for k in range(3):
+        column = [
+            reference.slab_probability(float(w[j, k]), float(eta[k]), lambda0, 0.1)
+            for j in range(6)
+        ]
+        np.testing.assert_allclose(gamma[:, k], column, rtol=1e-10)
+        np.testing.assert_allclose(rate[:, k], [0.1 * g + lambda0 * (1 - g) for g in column])
+        assert float(new_eta[k]) == pytest.approx((sum(column) + 1 - 1) / (1 + 6 + 6 - 2))
+
+
+def test_eta_update_maximises_the_expected_log_prior(rng):
+    w = torch.from_numpy(rng.normal(size=(40, 2)))
+    gamma = prior.slab_probability(w, torch.tensor([0.3, 0.6]).double(), 10.0, 0.1)
+    best = prior.updated_eta(gamma, 2.0, 5.0)
+    value = prior.expected_log_prior(w, gamma, best, 10.0, 0.1, 2.0, 5.0)
+    for step in (-1e-3, 1e-3):
+        assert prior.expected_log_prior(w, gamma, best + step, 10.0, 0.1, 2.0, 5.0) < value
+
+
+def test_slab_probability_does_not_overflow():
+    w = torch.tensor([[0.0], [1e4], [-1e4]])
+    gamma = prior.slab_probability(w, torch.tensor([1e-6]), 1e4, 0.1)
+    np.testing.assert_allclose(gamma.flatten(), [0, 1, 1], atol=1e-10)
+
+
+class TestProximalStep:
+    """Adam on the likelihood, then shrinkage: where it stops is the optimum of the lasso."""
+
+    @staticmethod
+    def optimise(gradient_at_zero, lambda0, prior_scale=2.0, steps=4000):
+        """Minimise (w - gradient_at_zero)^2 / 2 plus the prior, in one entry of the shared mask."""
+        torch.manual_seed(0)
+        module = MultiStudyModule(
+            torch.rand(6, 3).round() + 1, 1, 1, 1, (4, 4), "negative_binomial"
+        )
+        settings = FitSettings(lr_mask=0.005)
+        optimiser = MaskOptimiser(module.double(), settings, prior_scale)
+        for _ in range(steps):
+            for mask in module.masks:
+                mask.grad = mask.detach() - gradient_at_zero
+            optimiser.step(lambda0)
+        return module, optimiser
+
+    def test_small_gradients_end_at_exact_zero(self):
+        module, optimiser = self.optimise(gradient_at_zero=0.4, lambda0=10.0)
+        assert (module.shared_mask == 0).all()
+        optimiser.drop_dead_columns()
+        assert not module.alive_0.any()
+
+    def test_large_gradients_end_where_the_penalised_gradient_vanishes(self):
+        module, _ = self.optimise(gradient_at_zero=3.0, lambda0=10.0)
+        w = module.shared_mask.detach()
+        gamma = prior.slab_probability(w, module.eta_0, 10.0, 0.1)
+        rate = prior.penalty_rate(gamma, 10.0, 0.1)
+        torch.testing.assert_close(3.0 - w, rate / 2.0, rtol=0, atol=2e-2)
+
+    def test_dead_columns_stay_dead(self):
+        module, optimiser = self.optimise(gradient_at_zero=0.4, lambda0=10.0)
+        optimiser.drop_dead_columns()
+        for mask in module.masks:
+            mask.grad = torch.full_like(mask, -100.0)
+        optimiser.step(10.0)
+        assert all((mask == 0).all() for mask in module.masks)
