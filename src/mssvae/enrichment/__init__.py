@@ -1,0 +1,9 @@
+"""Over-representation of Gene Ontology biological processes in sets of Ensembl genes (section 5).
+
+The tests run in R, through rpy2 and from the main thread only; nothing here starts R on import.
+"""
+
+from mssvae.enrichment._over_representation import go_gene_sets, over_representation
+from mssvae.enrichment._processes import summarise, top_processes
+
+__all__ = ["go_gene_sets", "over_representation", "summarise", "top_processes"]

@@ -1,0 +1,219 @@
+"""Hypergeometric tests of gene sets against Gene Ontology biological processes."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from mssvae.enrichment import _r
+from mssvae.errors import InputError
+
+ENGINES = ("auto", "clusterprofiler", "base")
+ADJUSTMENTS = ("holm", "hochberg", "hommel", "bonferroni", "BH", "BY", "none")
+_TERM_COLUMNS = {
+    "set": object,
+    "ID": object,
+    "Description": object,
+    "GeneRatio": object,
+    "BgRatio": object,
+    "pvalue": float,
+    "p.adjust": float,
+    "qvalue": float,
+    "geneID": object,
+    "Count": int,
+}
+_log = logging.getLogger(__name__)
+
+
+def over_representation(
+    gene_sets: dict[str, list[str]],
+    universe: list[str] | None = None,
+    engine: str = "auto",
+    adjust: str = "BY",
+    min_size: int = 10,
+    max_size: int = 500,
+) -> pd.DataFrame:
+    """Test which GO biological processes occur in gene sets more often than by chance.
+
+    For a gene set with ``n`` annotated genes, ``k`` of them in a process which has ``M`` of the
+    ``N`` annotated genes of the universe, the p-value is the hypergeometric ``P(X >= k)``: Fisher's
+    one-sided exact test of section 5. A gene belongs to a process through any evidence code and
+    through any descendant of the process. P-values are adjusted within a gene set, over the
+    processes with at least one gene of the set and an allowed size.
+
+    Both engines follow the rules of clusterProfiler's ``enrichGO`` and give the same answer on the
+    same annotation. Must be called from the main thread, as R is not thread-safe.
+
+    Parameters
+    ----------
+    gene_sets
+        Ensembl gene ids (without version suffix) by name of the set. Ids which are repeated or
+        have no annotation are dropped; how many is logged.
+    universe
+        Ensembl ids of the genes analysed, of which the gene sets are subsets; by default all
+        annotated genes.
+    engine
+        ``"clusterprofiler"`` for ``clusterProfiler::enrichGO``, ``"base"`` for the same test on the
+        annotation packages alone, ``"auto"`` for the first where R has it, otherwise the second.
+    adjust
+        Correction for multiple testing, a method of R's ``p.adjust``; ``"BY"`` is
+        Benjamini-Yekutieli.
+    min_size, max_size
+        Smallest and largest number of genes ``M`` of the processes tested.
+
+    Returns
+    -------
+    DataFrame
+        One row per gene set and process: ``set, ID, Description, GeneRatio`` ("k/n"), ``BgRatio``
+        ("M/N"), ``pvalue, p.adjust, qvalue`` (NaN where it cannot be estimated), ``geneID`` (the k
+        genes in the order of the gene set, joined by "/"), ``Count`` (k) and ``FoldEnrichment``
+        ((k/n) / (M/N)). Sets are in the order given, processes by p-value, then id. A set without
+        annotated genes or without processes of an allowed size has no row. ``attrs["engine"]``
+        holds the engine, versions and settings, ``attrs["n_annotated"]`` the n of every set.
+
+    Raises
+    ------
+    InputError
+        If genes are not a list of str, no gene of the universe is annotated, a gene set is larger
+        than the universe, a setting is not allowed, or R or the engine asked for is missing.
+    """
+    _check_inputs(gene_sets, universe, engine, adjust)
+    _check_sizes(min_size, max_size)
+    functions = _r.load_functions()
+    engine = _choose_engine(engine, _r.installed_version(functions, "clusterProfiler"))
+
+    annotated = set(functions.annotated_genes())
+    n_background = _count_background(universe, annotated)
+    queries = {name: list(dict.fromkeys(genes)) for name, genes in gene_sets.items()}
+    n_annotated = {name: len(annotated.intersection(genes)) for name, genes in queries.items()}
+    for name, n in n_annotated.items():
+        if n > n_background:
+            raise InputError(
+                f"gene set {name!r} has {n} annotated genes, more than the {n_background} of the "
+                "universe: the universe must contain the genes of the sets."
+            )
+    _log.info(
+        "%d gene sets with %d genes: dropped %d repeated and %d without GO annotation",
+        len(gene_sets),
+        _total(gene_sets.values()),
+        _total(gene_sets.values()) - _total(queries.values()),
+        _total(queries.values()) - sum(n_annotated.values()),
+    )
+
+    packages = _r.ANNOTATION_PACKAGES
+    if engine == "clusterprofiler":
+        packages = ("clusterProfiler", "DOSE", *packages)
+    versions = {package: _r.installed_version(functions, package) for package in packages}
+    r_version = _r.r_version(functions)
+    _log.info("testing with engine %s, R %s, %s", engine, r_version, versions)
+    run = functions.clusterprofiler_engine if engine == "clusterprofiler" else functions.base_engine
+    table = run(_r.gene_list(queries), _r.gene_vector(universe), adjust, min_size, max_size)
+
+    terms = _r.to_pandas(table, _TERM_COLUMNS)
+    terms["FoldEnrichment"] = _quotient(terms["GeneRatio"]) / _quotient(terms["BgRatio"])
+    terms.attrs["engine"] = {
+        "engine": engine,
+        "R": r_version,
+        "packages": versions,
+        "adjust": adjust,
+        "min_size": min_size,
+        "max_size": max_size,
+        "n_background": n_background,
+    }
+    terms.attrs["n_annotated"] = n_annotated
+    return terms
+
+
+def go_gene_sets(min_size: int, max_size: int) -> pd.DataFrame:
+    """Return the GO biological processes of an allowed size, with their genes.
+
+    Parameters
+    ----------
+    min_size, max_size
+        Smallest and largest number of annotated human genes of a process, among all Ensembl genes.
+
+    Returns
+    -------
+    DataFrame
+        One row per process and gene: ``ID, Description, gene`` (Ensembl id), ordered by ID, then
+        gene. A gene belongs to a process as in `over_representation`.
+
+    Raises
+    ------
+    InputError
+        If the sizes are not allowed, or R or its annotation packages are missing.
+    """
+    _check_sizes(min_size, max_size)
+    table = _r.load_functions().go_gene_sets(min_size, max_size)
+    return _r.to_pandas(table, {"ID": object, "Description": object, "gene": object})
+
+
+def _check_inputs(gene_sets: Any, universe: Any, engine: str, adjust: str) -> None:
+    if not isinstance(gene_sets, dict):
+        raise InputError("gene_sets must be a dict of lists of Ensembl ids by name of the set.")
+    for name, genes in gene_sets.items():
+        _check_genes(genes, f"gene set {name!r}")
+    if universe is not None:
+        _check_genes(universe, "universe")
+    if engine not in ENGINES:
+        raise InputError(f"engine is {engine!r}: use one of {', '.join(ENGINES)}.")
+    if adjust not in ADJUSTMENTS:
+        raise InputError(f"adjust is {adjust!r}: use one of {', '.join(ADJUSTMENTS)}.")
+
+
+def _check_genes(genes: Any, what: str) -> None:
+    if not isinstance(genes, list):
+        raise InputError(f"{what} is a {type(genes).__name__}: give a list of Ensembl ids.")
+    for gene in genes:
+        if not isinstance(gene, str):
+            raise InputError(f"{what} contains {gene!r}, which is not a str: give Ensembl ids.")
+
+
+def _check_sizes(min_size: int, max_size: int) -> None:
+    if not 1 <= min_size <= max_size:
+        raise InputError(
+            f"min_size is {min_size} and max_size {max_size}: use 1 <= min_size <= max_size."
+        )
+
+
+def _choose_engine(engine: str, clusterprofiler: str) -> str:
+    """Return the engine to run, given the version of clusterProfiler ("" if not installed)."""
+    if engine == "base" or (engine == "auto" and not clusterprofiler):
+        return "base"
+    if not clusterprofiler:
+        raise InputError(
+            "engine 'clusterprofiler' needs the R package clusterProfiler, which is not installed. "
+            "Install it (conda: bioconductor-clusterprofiler=4.10.0) or use engine 'base'."
+        )
+    major, minor = (int(number) for number in clusterprofiler.split(".")[:2])
+    if (major, minor) >= (4, 19):
+        raise InputError(
+            f"clusterProfiler {clusterprofiler} cuts gene sets to the universe before the test, "
+            "which versions before 4.19 do not. Install 4.10.0 "
+            "(conda: bioconductor-clusterprofiler=4.10.0) or use engine 'base'."
+        )
+    return "clusterprofiler"
+
+
+def _count_background(universe: list[str] | None, annotated: set[str]) -> int:
+    if universe is None:
+        return len(annotated)
+    n_background = len(annotated.intersection(universe))
+    if n_background == 0:
+        raise InputError(
+            f"none of the {len(universe)} genes of the universe has a GO annotation: give Ensembl "
+            "ids of human genes without version suffix, such as ENSG00000000419."
+        )
+    _log.info("universe of %d genes, %d of them annotated", len(universe), n_background)
+    return n_background
+
+
+def _total(lists: Iterable[list[str]]) -> int:
+    return sum(len(genes) for genes in lists)
+
+
+def _quotient(ratios: pd.Series) -> pd.Series:
+    """Turn "k/n" into the number k/n."""
+    parts = ratios.str.split("/")
+    return parts.str[0].astype(float) / parts.str[1].astype(float)

@@ -1,0 +1,97 @@
+"""What the tables and figures of the paper need from the tests of all gene sets."""
+
+import pandas as pd
+
+from mssvae.errors import InputError
+
+
+def summarise(
+    terms: pd.DataFrame, gene_sets: dict[str, list[str]], fdr: float = 0.05
+) -> pd.DataFrame:
+    """Count genes and enriched processes of each gene set.
+
+    Parameters
+    ----------
+    terms
+        What `over_representation` returned for ``gene_sets``.
+    gene_sets
+        Ensembl gene ids by name of the set.
+    fdr
+        A process is enriched if its adjusted p-value is below this.
+
+    Returns
+    -------
+    DataFrame
+        One row per gene set, in the order given: ``set, n_genes`` (distinct), ``n_annotated`` (with
+        a GO annotation), ``n_terms`` (tested), ``n_enriched, top_term`` (the process with the
+        smallest p-value, enriched or not) and ``top_p_adjust``. A set that could not be tested has
+        zeros, no ``top_term`` and NaN.
+
+    Raises
+    ------
+    InputError
+        If ``terms`` is not the table of these gene sets.
+    """
+    n_annotated = terms.attrs.get("n_annotated", {})
+    if list(n_annotated) != list(gene_sets):
+        raise InputError("terms must be what over_representation returned for these gene_sets.")
+    first = terms.drop_duplicates("set").set_index("set")
+    enriched = terms.loc[terms["p.adjust"] < fdr, "set"]
+    summary = pd.DataFrame(index=pd.Index(list(gene_sets), name="set", dtype=object))
+    summary["n_genes"] = [len(set(genes)) for genes in gene_sets.values()]
+    summary["n_annotated"] = list(n_annotated.values())
+    summary["n_terms"] = terms["set"].value_counts().reindex(summary.index, fill_value=0)
+    summary["n_enriched"] = enriched.value_counts().reindex(summary.index, fill_value=0)
+    summary["top_term"] = first["Description"].reindex(summary.index)
+    summary["top_p_adjust"] = first["p.adjust"].reindex(summary.index)
+    return summary.reset_index()
+
+
+def top_processes(
+    terms: pd.DataFrame,
+    n: int,
+    fdr: float = 0.05,
+    max_share: float = 0.10,
+    n_sets: int | None = None,
+) -> pd.DataFrame:
+    """Choose the processes that tell the factors apart, as in Figures 4 and 5.
+
+    Of the enriched processes, those enriched in more than ``max_share`` of the gene sets are
+    dropped; a process of a single set always stays, also where ``max_share`` of the sets is less
+    than one set. Of what is left, each set keeps the ``n`` largest fold enrichments.
+
+    Parameters
+    ----------
+    terms
+        Rows of `over_representation` for the gene sets of one figure.
+    n
+        Number of processes per gene set: 3 in Figure 4, 5 in Figure 5.
+    fdr
+        A process is enriched if its adjusted p-value is below this.
+    max_share
+        Largest share of the gene sets in which a process may be enriched.
+    n_sets
+        Number of gene sets, those without a row included; by default the sets in ``terms``.
+
+    Returns
+    -------
+    DataFrame
+        The rows chosen, by set in the order of ``terms``, then by falling fold enrichment; ties by
+        p-value, then id.
+    """
+    if n_sets is None:
+        n_sets = terms["set"].nunique()
+    enriched = terms[terms["p.adjust"] < fdr]
+    n_sets_of_term = enriched["ID"].map(enriched["ID"].value_counts())
+    telling = enriched[(n_sets_of_term == 1) | (n_sets_of_term / n_sets <= max_share)]
+    position = {name: place for place, name in enumerate(terms["set"].unique())}
+    return (
+        telling.assign(position=telling["set"].map(position))
+        .sort_values(
+            ["position", "FoldEnrichment", "pvalue", "ID"], ascending=[True, False, True, True]
+        )
+        .groupby("position")
+        .head(n)
+        .drop(columns="position")
+        .reset_index(drop=True)
+    )

@@ -1,0 +1,77 @@
+"""The functions of enrichment.R, called from Python."""
+
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from mssvae.errors import InputError
+
+ANNOTATION_PACKAGES = ("AnnotationDbi", "org.Hs.eg.db", "GO.db")
+
+
+def load_functions() -> Any:
+    """Start R and return the functions of ``enrichment.R`` as attributes of one object.
+
+    Raises
+    ------
+    InputError
+        If rpy2, R or one of the annotation packages is missing.
+    """
+    try:
+        from rpy2.robjects.packages import SignatureTranslatedAnonymousPackage
+    except (ImportError, OSError, ValueError) as error:
+        raise InputError(
+            f"enrichment needs R, and R does not start ({error}). Install R (apt: r-base-core; "
+            "conda: r-base) and rpy2 (pip install 'mssvae[enrichment]'), and unset R_HOME or "
+            "point it to the folder that `R RHOME` prints."
+        ) from error
+    code = files(__package__).joinpath("enrichment.R").read_text()
+    functions = SignatureTranslatedAnonymousPackage(code, "enrichment")
+    missing = [name for name in ANNOTATION_PACKAGES if not installed_version(functions, name)]
+    if missing:
+        raise InputError(
+            f"enrichment needs the R packages {', '.join(missing)}. Install them (apt: "
+            "r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db; conda: "
+            "bioconductor-annotationdbi bioconductor-org.hs.eg.db bioconductor-go.db)."
+        )
+    for name in ANNOTATION_PACKAGES:
+        functions.load_quietly(name)
+    return functions
+
+
+def installed_version(functions: Any, package: str) -> str:
+    """Return the version of an R package, ``""`` where it is not installed."""
+    return functions.installed_version(package)[0]
+
+
+def r_version(functions: Any) -> str:
+    """Return the version of the running R, such as ``"4.3.3"``."""
+    return functions.r_version()[0]
+
+
+def gene_vector(genes: list[str] | None) -> Any:
+    """Convert genes to an R character vector, None to NULL."""
+    from rpy2 import robjects
+
+    return robjects.NULL if genes is None else robjects.StrVector(genes)
+
+
+def gene_list(gene_sets: dict[str, list[str]]) -> Any:
+    """Convert gene sets to a named R list of character vectors."""
+    from rpy2 import robjects
+
+    return robjects.ListVector({name: gene_vector(genes) for name, genes in gene_sets.items()})
+
+
+def to_pandas(table: Any, columns: dict[str, type]) -> pd.DataFrame:
+    """Convert an R data frame to pandas with these columns and types; NULL gives an empty table."""
+    from rpy2 import robjects
+    from rpy2.robjects import default_converter, pandas2ri
+    from rpy2.robjects.conversion import localconverter
+
+    if table is robjects.NULL:
+        return pd.DataFrame(columns=list(columns)).astype(columns)
+    with localconverter(default_converter + pandas2ri.converter) as converter:
+        frame = converter.rpy2py(table)
+    return frame.reset_index(drop=True)[list(columns)].astype(columns)

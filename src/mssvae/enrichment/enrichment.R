@@ -1,0 +1,103 @@
+# Over-representation of Gene Ontology biological processes (GO BP) in sets of Ensembl genes:
+# one engine on clusterProfiler, one that follows its rules on the annotation packages alone.
+# A gene is "annotated" if it has a GO BP term; the query is one gene set, the background is
+# what it is compared with.
+
+installed_version <- function(package) {
+  if (nzchar(system.file(package = package))) as.character(utils::packageVersion(package)) else ""
+}
+
+r_version <- function() as.character(getRversion())
+
+load_quietly <- function(package) suppressPackageStartupMessages(loadNamespace(package))
+
+annotated_genes <- function() {
+  DBI::dbGetQuery(
+    org.Hs.eg.db::org.Hs.eg_dbconn(),
+    "SELECT DISTINCT ensembl_id FROM ensembl WHERE _id IN (SELECT _id FROM go_bp_all)
+     ORDER BY ensembl_id"
+  )$ensembl_id
+}
+
+# All (term, gene) pairs: a gene of a term is a gene of all its ancestors, whatever the evidence.
+read_annotation <- function() {
+  DBI::dbGetQuery(
+    org.Hs.eg.db::org.Hs.eg_dbconn(),
+    "SELECT DISTINCT go_id AS ID, ensembl_id AS gene FROM go_bp_all JOIN ensembl USING (_id)
+     ORDER BY ID, gene"
+  )
+}
+
+describe_terms <- function(ids) {
+  terms <- DBI::dbGetQuery(GO.db::GO_dbconn(), "SELECT go_id, term FROM go_term")
+  terms$term[match(ids, terms$go_id)]
+}
+
+go_gene_sets <- function(min_size, max_size) {
+  pairs <- read_annotation()
+  size <- table(pairs$ID)
+  pairs <- pairs[pairs$ID %in% names(size)[size >= min_size & size <= max_size], ]
+  data.frame(ID = pairs$ID, Description = describe_terms(pairs$ID), gene = pairs$gene)
+}
+
+clusterprofiler_engine <- function(gene_sets, universe, adjust, min_size, max_size) {
+  columns <- c("ID", "Description", "GeneRatio", "BgRatio", "pvalue", "p.adjust", "qvalue",
+               "geneID", "Count")
+  tables <- lapply(names(gene_sets), function(name) {
+    result <- suppressMessages(clusterProfiler::enrichGO(
+      gene_sets[[name]], OrgDb = org.Hs.eg.db::org.Hs.eg.db, keyType = "ENSEMBL", ont = "BP",
+      universe = universe, pAdjustMethod = adjust, pvalueCutoff = 1, qvalueCutoff = 1,
+      minGSSize = min_size, maxGSSize = max_size
+    ))
+    if (is.null(result)) return(NULL)
+    table <- as.data.frame(result)[columns]
+    cbind(set = rep(name, nrow(table)), table)
+  })
+  do.call(rbind, tables)
+}
+
+base_engine <- function(gene_sets, universe, adjust, min_size, max_size,
+                        annotation = read_annotation()) {
+  terms <- unique(annotation$ID)
+  terms_of_gene <- split(match(annotation$ID, terms), annotation$gene)
+  background <- names(terms_of_gene)
+  if (!is.null(universe)) background <- intersect(background, universe)
+  size <- tabulate(unlist(terms_of_gene[background]), length(terms))
+  allowed <- size >= min_size & size <= max_size
+
+  tables <- lapply(names(gene_sets), function(name) {
+    query <- intersect(gene_sets[[name]], names(terms_of_gene))
+    # A term counts as tested if it has a gene of the query, even one outside the background.
+    candidate <- seq_along(terms) %in% unlist(terms_of_gene[query])
+    tested <- which(candidate & allowed)
+    if (length(tested) == 0) return(NULL)
+
+    hits <- terms_of_gene[intersect(query, background)]
+    hits_of_term <- split(rep(names(hits), lengths(hits)), factor(unlist(hits), tested))
+    count <- lengths(hits_of_term)
+    p <- phyper(count - 1, size[tested], length(background) - size[tested], length(query),
+                lower.tail = FALSE)
+    table <- data.frame(
+      set = name,
+      ID = terms[tested],
+      GeneRatio = paste0(count, "/", length(query)),
+      BgRatio = paste0(size[tested], "/", length(background)),
+      pvalue = p,
+      p.adjust = p.adjust(p, adjust),
+      qvalue = q_values(p),
+      geneID = vapply(hits_of_term, paste, "", collapse = "/"),
+      Count = count
+    )
+    table[order(p), ]
+  })
+  table <- do.call(rbind, tables)
+  if (!is.null(table)) table$Description <- describe_terms(table$ID)
+  table
+}
+
+# Storey's q-values with the share of true null hypotheses estimated at lambda = 0.05.
+q_values <- function(p) {
+  null_share <- min(1, mean(p >= 0.05) / 0.95)
+  if (null_share == 0 || length(p) == 1) return(NA_real_)
+  null_share * p.adjust(p, "BH")
+}

@@ -1,0 +1,443 @@
+import gzip
+import json
+import logging
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mssvae import InputError
+from mssvae.enrichment import (
+    _over_representation,
+    _r,
+    go_gene_sets,
+    over_representation,
+    summarise,
+    top_processes,
+)
+
+COLUMNS = [
+    *("set", "ID", "Description", "GeneRatio", "BgRatio", "pvalue", "p.adjust", "qvalue"),
+    *("geneID", "Count", "FoldEnrichment"),
+]
+# Thrombin, fibrinogen alpha, tissue factor and factor IX.
+CLOTTING = [
+    "ENSG00000180210",
+    "ENSG00000171560",
+    "ENSG00000117525",
+    "ENSG00000101981",
+]  # F2 FGA ...
+
+
+def has_clusterprofiler() -> bool:
+    return _r.installed_version(_r.load_functions(), "clusterProfiler") != ""
+
+
+# Against the tables of the real enrichGO
+
+
+@pytest.fixture(scope="module")
+def golden_sets(golden_folder):
+    with gzip.open(golden_folder / "enrichment" / "gene_sets.json.gz") as stream:
+        return json.load(stream)
+
+
+@pytest.fixture(scope="module")
+def golden_universe(golden_folder):
+    path = golden_folder / "enrichment" / "universe.txt.gz"
+    return gzip.decompress(path.read_bytes()).decode().split()
+
+
+@pytest.fixture(scope="module")
+def golden_runs(golden_folder):
+    return pd.read_csv(golden_folder / "enrichment" / "golden_runs.tsv", sep="\t")
+
+
+@pytest.fixture(scope="module")
+def tested_sets(golden_sets, golden_universe):
+    return over_representation(golden_sets, golden_universe, engine="base")
+
+
+def assert_reproduces(terms, golden_path):
+    golden = pd.read_csv(golden_path, sep="\t", keep_default_na=False, float_precision="round_trip")
+    assert list(terms.columns) == COLUMNS
+    exact = ["set", "ID", "Description", "GeneRatio", "BgRatio", "geneID", "Count"]
+    pd.testing.assert_frame_equal(terms[exact], golden[exact])
+    for column in ["pvalue", "p.adjust", "qvalue", "FoldEnrichment"]:
+        np.testing.assert_allclose(terms[column], golden[column], rtol=1e-10, atol=0)
+
+
+def test_base_engine_reproduces_clusterprofiler(tested_sets, golden_folder):
+    assert_reproduces(tested_sets, golden_folder / "enrichment" / "golden_enrichGO.tsv.gz")
+
+
+def test_base_engine_reproduces_clusterprofiler_without_universe(
+    golden_sets, golden_runs, golden_folder
+):
+    names = golden_runs.loc[golden_runs["table"] == "default", "set"]
+    terms = over_representation({name: golden_sets[name] for name in names}, engine="base")
+    assert_reproduces(
+        terms, golden_folder / "enrichment" / "golden_enrichGO_default_universe.tsv.gz"
+    )
+
+
+def test_summary_has_a_row_for_every_set_and_zeros_where_clusterprofiler_gives_null(
+    tested_sets, golden_sets, golden_runs
+):
+    runs = golden_runs[golden_runs["table"] == "universe"].set_index("set")
+    summary = summarise(tested_sets, golden_sets).set_index("set")
+    assert list(summary.index) == list(golden_sets)
+    assert (summary["n_terms"] == runs["rows"].reindex(summary.index)).all()
+    null = summary[runs["null"].reindex(summary.index)]
+    assert set(null.index) == {"tiny_1_unannotated", "empty", "unannotated_only"}
+    assert (null[["n_annotated", "n_terms", "n_enriched"]] == 0).all(axis=None)
+    assert null[["top_term", "top_p_adjust"]].isna().all(axis=None)
+    assert summary.loc["duplicates", ["n_genes", "n_annotated"]].tolist() == [60, 60]
+
+
+@pytest.mark.skipif("not has_clusterprofiler()", reason="R has no clusterProfiler here")
+def test_engines_agree(golden_sets, golden_universe):
+    some = {name: golden_sets[name] for name in ["planted_01", "tiny_1", "empty", "outside_mixed"]}
+    base = over_representation(some, golden_universe, engine="base")
+    real = over_representation(some, golden_universe, engine="clusterprofiler")
+    assert real.attrs["engine"]["engine"] == "clusterprofiler"
+    pd.testing.assert_frame_equal(base, real, rtol=1e-10, atol=0)
+
+
+# Against a literal reference
+
+
+TINY_TERMS = ["GO:0006412", "GO:0006954", "GO:0006955", "GO:0007049", "GO:0007596", "GO:0007599"]
+
+
+def tiny_annotation() -> list[tuple[str, str]]:
+    rng = np.random.default_rng(5)
+    genes = [f"g{number:02d}" for number in range(20)]
+    return sorted(
+        (term, str(gene))
+        for term, size in zip(TINY_TERMS, [1, 3, 5, 8, 10, 19], strict=True)
+        for gene in rng.choice(genes, size, replace=False)
+    )
+
+
+def literal_test(query, universe, annotation, min_size, max_size) -> pd.DataFrame:
+    """Follow the rules one by one, with exact fractions."""
+    annotated = {gene for _, gene in annotation}
+    query = [gene for gene in dict.fromkeys(query) if gene in annotated]
+    background = annotated if universe is None else annotated & set(universe)
+    n, total = len(query), len(background)
+    rows = []
+    for term in sorted({term for term, _ in annotation}):
+        genes = {gene for other, gene in annotation if other == term}
+        size = len(genes & background)
+        if not genes & set(query) or not min_size <= size <= max_size:
+            continue
+        hits = [gene for gene in query if gene in genes & background]
+        ways = sum(
+            comb(size, k) * comb(total - size, n - k)
+            for k in range(len(hits), min(size, n) + 1)
+            if n - k <= total - size
+        )
+        p = Fraction(ways, comb(total, n))
+        rows.append((p, term, f"{len(hits)}/{n}", f"{size}/{total}", "/".join(hits), len(hits)))
+    rows.sort()
+    tests = len(rows)
+    harmonic = sum(Fraction(1, rank) for rank in range(1, tests + 1))
+    step_up = [
+        min(p * tests / rank for rank, (p, *_) in list(enumerate(rows, 1))[place:])
+        for place in range(tests)
+    ]
+    null_share = min(
+        Fraction(1), Fraction(sum(p >= 0.05 for p, *_ in rows), max(tests, 1)) / Fraction("0.95")
+    )
+    table = pd.DataFrame(rows, columns=["pvalue", "ID", "GeneRatio", "BgRatio", "geneID", "Count"])
+    table["p.adjust"] = [min(Fraction(1), harmonic * value) for value in step_up]
+    table["qvalue"] = [null_share * min(Fraction(1), value) for value in step_up]
+    if null_share == 0 or tests == 1:
+        table["qvalue"] = np.nan
+    return table.astype({"pvalue": float, "p.adjust": float, "qvalue": float})
+
+
+@pytest.mark.parametrize("universe", [None, [f"g{number:02d}" for number in range(3, 20)] + ["x"]])
+def test_base_engine_agrees_with_exact_fractions(universe):
+    from rpy2.robjects import DataFrame
+
+    annotation = tiny_annotation()
+    terms, genes = zip(*annotation, strict=True)
+    gene_sets = {
+        "shuffled": ["g17", "g03", "g11", "g05", "g09", "unknown"],
+        "two": ["g01", "g08"],
+        "outside": ["g00", "g02"],
+        "all of a term": [gene for term, gene in annotation if term == TINY_TERMS[2]],
+        "nothing": [],
+        "unknown": ["unknown"],
+    }
+    functions = _r.load_functions()
+    frame = _r.to_pandas(
+        functions.base_engine(
+            _r.gene_list(gene_sets),
+            _r.gene_vector(universe),
+            "BY",
+            2,
+            10,
+            annotation=DataFrame(
+                {"ID": _r.gene_vector(list(terms)), "gene": _r.gene_vector(list(genes))}
+            ),
+        ),
+        _over_representation._TERM_COLUMNS,
+    )
+    for name, query in gene_sets.items():
+        expected = literal_test(query, universe, annotation, 2, 10)
+        got = frame.loc[frame["set"] == name, expected.columns].reset_index(drop=True)
+        assert len(expected) > 0 or name in ("nothing", "unknown")
+        pd.testing.assert_frame_equal(got, expected, check_dtype=False, rtol=1e-12, atol=0)
+
+
+# What it returns
+
+
+@pytest.fixture(scope="module")
+def clotting_sets():
+    return {"clotting": [*CLOTTING, CLOTTING[0], "no gene"], "empty": []}
+
+
+@pytest.fixture(scope="module")
+def clotting(clotting_sets):
+    return over_representation(clotting_sets, engine="base", max_size=300)
+
+
+def test_the_obvious_process_comes_first(clotting):
+    assert "coagulation" in clotting["Description"][0]
+    assert clotting["geneID"][0] == "/".join(CLOTTING)
+    assert clotting["p.adjust"][0] < 1e-4
+
+
+def test_fold_enrichment_is_the_quotient_of_the_ratios(clotting):
+    row = clotting.iloc[0]
+    k, n = map(int, row["GeneRatio"].split("/"))
+    size, total = map(int, row["BgRatio"].split("/"))
+    assert row["FoldEnrichment"] == pytest.approx(k * total / (n * size), rel=1e-14)
+
+
+def test_sizes_limit_the_processes_tested(clotting):
+    sizes = clotting["BgRatio"].str.split("/").str[0].astype(int)
+    assert sizes.between(10, 300).all()
+    assert sizes.max() > 250
+
+
+def test_engine_versions_and_settings_are_told(clotting):
+    told = clotting.attrs["engine"]
+    assert told["engine"] == "base"
+    assert told["adjust"] == "BY"
+    assert (told["min_size"], told["max_size"]) == (10, 300)
+    assert set(told["packages"]) == {"AnnotationDbi", "org.Hs.eg.db", "GO.db"}
+    assert all(version[0].isdigit() for version in [told["R"], *told["packages"].values()])
+
+
+def test_sets_that_cannot_be_tested_are_rows_of_the_summary_only(caplog):
+    gene_sets = {"empty": [], "unknown": ["no gene", "no gene"]}
+    with caplog.at_level(logging.INFO, logger="mssvae"):
+        terms = over_representation(gene_sets, universe=[*CLOTTING, "x"], engine="base")
+    assert list(terms.columns) == COLUMNS
+    assert len(terms) == 0
+    summary = summarise(terms, gene_sets)
+    assert summary["set"].tolist() == ["empty", "unknown"]
+    assert summary["n_genes"].tolist() == [0, 1]
+    assert summary["n_enriched"].tolist() == [0, 0]
+    assert len(top_processes(terms, n=3)) == 0
+    assert "2 gene sets with 2 genes: dropped 1 repeated and 1 without GO annotation" in caplog.text
+    assert "universe of 5 genes, 4 of them annotated" in caplog.text
+
+
+def test_go_gene_sets_are_ordered_propagated_and_of_allowed_size():
+    table = go_gene_sets(min_size=50, max_size=400)
+    assert list(table.columns) == ["ID", "Description", "gene"]
+    pd.testing.assert_frame_equal(
+        table, table.drop_duplicates().sort_values(["ID", "gene"], ignore_index=True)
+    )
+    assert table["ID"].value_counts().between(50, 400).all()
+    genes = table.groupby("Description")["gene"].agg(set)
+    assert set(CLOTTING) <= genes["blood coagulation"] < genes["hemostasis"]
+
+
+# Which processes the figures show
+
+
+def table_of(rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["set", "ID", "FoldEnrichment", "pvalue", "p.adjust"])
+
+
+def test_top_processes_drops_what_is_frequent_and_keeps_the_strongest():
+    rows = [(f"Z{k}", "GO:common", 99.0, 1e-9, 1e-8) for k in range(20)]
+    rows += [(f"Z{k}", "GO:two", 50.0, 1e-9, 1e-8) for k in range(2)]
+    rows += [("Z0", "GO:a", 5.0, 1e-5, 1e-4), ("Z0", "GO:b", 7.0, 1e-3, 1e-2)]
+    rows += [("Z0", "GO:not_significant", 80.0, 1e-2, 0.05)]
+    top = top_processes(table_of(rows), n=2)
+    assert top[["set", "ID"]].to_numpy().tolist() == [
+        ["Z0", "GO:two"],
+        ["Z0", "GO:b"],
+        ["Z1", "GO:two"],
+    ]
+    rows += [("Z2", "GO:two", 50.0, 1e-9, 1e-8)]
+    assert "GO:two" not in top_processes(table_of(rows), n=2)["ID"].tolist()
+    assert "GO:two" in top_processes(table_of(rows), n=2, n_sets=30)["ID"].tolist()
+
+
+def test_top_processes_of_few_sets_keeps_what_is_found_once():
+    rows = [("A", "GO:once", 2.0, 1e-4, 1e-3), ("A", "GO:twice", 9.0, 1e-4, 1e-3)]
+    rows += [("B", "GO:twice", 9.0, 1e-4, 1e-3)]
+    assert top_processes(table_of(rows), n=3)["ID"].tolist() == ["GO:once"]
+
+
+def test_top_processes_breaks_ties_by_p_value_then_id():
+    rows = [
+        ("A", name, 2.0, p, 1e-3) for name, p in [("GO:3", 1e-4), ("GO:2", 1e-4), ("GO:1", 1e-3)]
+    ]
+    assert top_processes(table_of(rows), n=3)["ID"].tolist() == ["GO:2", "GO:3", "GO:1"]
+
+
+def test_summary_counts_enriched_processes_at_the_rate_asked_for(clotting, clotting_sets):
+    enriched = (clotting["p.adjust"] < 0.01).sum()
+    summary = summarise(clotting, clotting_sets, fdr=0.01)
+    assert 0 < enriched < len(clotting)
+    assert summary["n_enriched"].tolist() == [enriched, 0]
+    assert summary["top_term"][0] == clotting["Description"][0]
+    assert summary["top_p_adjust"][0] == clotting["p.adjust"][0]
+
+
+def test_summary_refuses_the_table_of_other_gene_sets(clotting):
+    with pytest.raises(InputError, match="these gene_sets"):
+        summarise(clotting, {"other": CLOTTING})
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"gene_sets": [CLOTTING]}, "gene_sets must be a dict"),
+        ({"gene_sets": {"Z1": "ENSG00000180210"}}, "gene set 'Z1' is a str"),
+        ({"gene_sets": {"Z1": ["ENSG00000180210", None]}}, "gene set 'Z1' contains None"),
+        ({"universe": np.array(CLOTTING)}, "universe is a ndarray"),
+        ({"universe": [1, 2]}, "universe contains 1"),
+        ({"universe": ["F2", "FGA"]}, "none of the 2 genes of the universe has a GO annotation"),
+        ({"universe": CLOTTING[:1]}, "gene set 'Z1' has 4 annotated genes, more than the 1"),
+        ({"engine": "topGO"}, "engine is 'topGO'"),
+        ({"adjust": "by"}, "adjust is 'by'"),
+        ({"min_size": 20, "max_size": 10}, "min_size is 20 and max_size 10"),
+        ({"min_size": 0}, "min_size is 0"),
+    ],
+)
+def test_bad_input_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        over_representation(**{"gene_sets": {"Z1": CLOTTING}, "engine": "base", **arguments})
+
+
+def test_engine_choice_prefers_clusterprofiler():
+    assert _over_representation._choose_engine("auto", "4.10.0") == "clusterprofiler"
+    assert _over_representation._choose_engine("auto", "") == "base"
+    assert _over_representation._choose_engine("base", "4.10.0") == "base"
+
+
+@pytest.mark.parametrize("engine", ["auto", "clusterprofiler"])
+@pytest.mark.parametrize("version", ["4.19.0", "4.20.0.1", "5.0.1"])
+def test_clusterprofiler_with_other_rules_is_refused(engine, version):
+    with pytest.raises(InputError, match=rf"clusterProfiler {version} cuts gene sets"):
+        _over_representation._choose_engine(engine, version)
+
+
+@pytest.mark.skipif("has_clusterprofiler()", reason="R has clusterProfiler here")
+def test_missing_clusterprofiler_is_an_error_when_asked_for():
+    with pytest.raises(InputError, match=r"conda: bioconductor-clusterprofiler=4\.10\.0"):
+        over_representation({"Z1": CLOTTING}, engine="clusterprofiler")
+
+
+def run_python(code: str, **environment: str) -> str:
+    variables = {**os.environ, **environment}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+    )
+    return result.stdout
+
+
+REPORT_ERROR = """
+from mssvae import InputError
+from mssvae.enrichment import over_representation
+try:
+    over_representation({"Z1": ["ENSG00000180210"]})
+except InputError as error:
+    print(error)
+"""
+
+
+def test_missing_r_is_named_with_what_to_install(tmp_path):
+    assert "apt: r-base-core" in run_python(REPORT_ERROR, R_HOME=str(tmp_path))
+
+
+def test_missing_annotation_packages_are_named_with_what_to_install(tmp_path):
+    # Debian keeps these packages in the site library, apart from those of R itself.
+    no_packages = {"R_LIBS": "", "R_LIBS_SITE": str(tmp_path), "R_LIBS_USER": str(tmp_path)}
+    message = run_python(REPORT_ERROR, **no_packages)
+    assert "R packages AnnotationDbi, org.Hs.eg.db, GO.db" in message
+    assert "r-bioc-org.hs.eg.db" in message
+
+
+# Stands in for clusterProfiler, which Debian does not carry: the documented arguments of enrichGO,
+# NULL for a set that cannot be tested, an S4 result, and a column that only newer versions have.
+STAND_IN = """
+setClass("enrichResult", representation(result = "data.frame"))
+enrichGO <- function(gene, OrgDb, keyType = "ENTREZID", ont = "MF", pvalueCutoff = 0.05,
+                     pAdjustMethod = "BH", universe, qvalueCutoff = 0.2, minGSSize = 10,
+                     maxGSSize = 500, readable = FALSE, pool = FALSE) {
+  message("--> talkative")
+  stopifnot(is(OrgDb, "OrgDb"), is.character(gene), pvalueCutoff == 1, qvalueCutoff == 1)
+  if (length(gene) == 0) return(NULL)
+  new("enrichResult", result = data.frame(
+    row.names = "GO:1", ID = "GO:1", Description = paste(keyType, ont, pAdjustMethod),
+    GeneRatio = paste0(length(gene), "/", minGSSize), BgRatio = paste0("2/", maxGSSize),
+    RichFactor = 1, pvalue = 0.25, p.adjust = 0.5, qvalue = NA_real_,
+    geneID = paste(gene, collapse = "/"), Count = length(gene)))
+}
+as.data.frame.enrichResult <- function(x, ...) x@result
+"""
+STAND_IN_NAMESPACE = """
+import(methods)
+export(enrichGO)
+exportClasses(enrichResult)
+S3method(as.data.frame, enrichResult)
+"""
+TEST_WITH_STAND_IN = """
+from mssvae.enrichment import over_representation
+genes = ["ENSG00000180210", "ENSG00000171560"]
+terms = over_representation({"Z1": genes, "empty": []}, universe=genes, adjust="BH", max_size=20)
+print(terms.drop(columns="FoldEnrichment").to_csv(sep=" ", index=False))
+print(terms["FoldEnrichment"].tolist(), terms.attrs["engine"]["packages"]["clusterProfiler"])
+"""
+
+
+def test_clusterprofiler_engine_calls_enrichgo_and_reads_its_result(tmp_path):
+    source = tmp_path / "source"
+    (source / "R").mkdir(parents=True)
+    (source / "R" / "enrichGO.R").write_text(STAND_IN)
+    (source / "NAMESPACE").write_text(STAND_IN_NAMESPACE)
+    (source / "DESCRIPTION").write_text("Package: clusterProfiler\nVersion: 4.10.0\n")
+    library = tmp_path / "library"
+    library.mkdir()
+    subprocess.run(
+        ["R", "CMD", "INSTALL", "--no-test-load", f"--library={library}", source],
+        check=True,
+        capture_output=True,
+    )
+    lines = run_python(TEST_WITH_STAND_IN, R_LIBS=str(library)).splitlines()
+    assert lines == [
+        " ".join(COLUMNS[:-1]),
+        'Z1 GO:1 "ENSEMBL BP BH" 2/10 2/20 0.25 0.5  ENSG00000180210/ENSG00000171560 2',
+        "",
+        "[2.0] 4.10.0",
+    ]
