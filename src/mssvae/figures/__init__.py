@@ -1,0 +1,13 @@
+"""The figures: tidy tables in, a matplotlib `Figure` out, which `save` writes as PDF and PNG.
+
+No function here fits or tests anything, and none touches matplotlib's global state.
+"""
+
+from mssvae.figures._common import save, source_note
+from mssvae.figures._convergence import convergence
+from mssvae.figures._masks import masks
+from mssvae.figures._processes import processes
+from mssvae.figures._qc import qc
+from mssvae.figures._schematic import schematic
+
+__all__ = ["convergence", "masks", "processes", "qc", "save", "schematic", "source_note"]

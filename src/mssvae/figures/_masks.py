@@ -1,0 +1,114 @@
+"""Heat map of the masks."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from mssvae.figures._common import (
+    PAGE_WIDTH,
+    SHARED_COLOUR,
+    full_title,
+    group_colours,
+    require_columns,
+    style,
+)
+
+_HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT = 0.055, 0.55  # inches
+_MAX_CELLS = 1500  # about as many as a printer shows across the page
+
+
+@style()
+def masks(masks: pd.DataFrame, factors: pd.DataFrame, *, note: str | None = None) -> Figure:
+    r"""Draw the masks W(S) and W(m) of section 2.2: one panel of shared factors, one per study.
+
+    Factors are rows and genes are columns. A gene is placed at the factor in which the absolute
+    value of its weight is largest, and the genes of a factor go from the largest to the smallest
+    weight, so that the genes of a factor form a block. Factors and genes with zero weights only
+    are left out, and the figure says how many. With more than 1,500 genes a cell of the image
+    stands for several neighbours and shows the largest of their weights, so that none vanishes.
+    Colours span the range that holds 99 % of the non-zero weights.
+
+    Parameters
+    ----------
+    masks
+        Weights, genes x factors: one row per gene and a column for each factor.
+    factors
+        One row per factor: ``factor`` (a column of ``masks``), ``kind`` (``"shared"`` or
+        ``"specific"``), ``study`` (of a specific factor). The order of the panels and of the
+        factors within a panel is that of the rows.
+    note
+        Remark for the title.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or there are more than eight studies.
+    """
+    require_columns(factors, ["factor", "kind", "study"], "factors")
+    require_columns(masks, factors["factor"], "masks")
+    panel_of = factors["study"].where(factors["kind"] == "specific", "shared").to_numpy()
+    panels = list(dict.fromkeys(panel_of))
+    colours = group_colours(panel for panel in panels if panel != "shared")
+    weights = masks[factors["factor"]].to_numpy()
+    live = np.flatnonzero((weights != 0).any(axis=0))
+    genes = _genes_in_blocks(weights)
+    limit = np.quantile(np.abs(weights[weights != 0]), 0.99) if len(genes) else 1.0
+
+    colour = ScalarMappable(Normalize(-limit, limit), "RdBu_r")
+    shown = [live[panel_of[live] == panel] for panel in panels]
+    heights = [max(len(k) * _HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT) for k in shown]
+    figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + 1.4), layout="constrained")
+    figure.suptitle(full_title("Masks", note))
+    all_axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, panel, k in zip(all_axes, panels, shown, strict=True):
+        if len(k):
+            axes.imshow(
+                _cells(weights[np.ix_(genes, k)]).T,
+                aspect="auto",
+                interpolation="nearest",
+                cmap=colour.cmap,
+                norm=colour.norm,
+            )
+        else:
+            axes.text(0.5, 0.5, "all weights are zero", ha="center", va="center")
+        count = f"{len(k)} of {(panel_of == panel).sum()} factors"
+        axes.set_ylabel(
+            f"{textwrap.fill(panel, 18)}\n{count}",
+            rotation="horizontal",
+            horizontalalignment="right",
+            verticalalignment="center",
+        )
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(visible=True, color="0.8")
+        axes.spines["left"].set(
+            color=colours.get(panel, SHARED_COLOUR), linewidth=4, capstyle="butt"
+        )
+    axes.set_xlabel(
+        f"{len(genes):,} genes with a non-zero weight (of {len(masks):,}), "
+        "ordered by the factor of their largest weight"
+    )
+    figure.colorbar(
+        colour, ax=all_axes, label="weight w", location="bottom", extend="both", aspect=50, pad=0.01
+    )
+    return figure
+
+
+def _genes_in_blocks(weights: np.ndarray) -> np.ndarray:
+    """Return the positions of the genes with a non-zero weight, [n], in the order of display."""
+    size = np.abs(weights)
+    factor = size.argmax(axis=1)
+    weight = weights[np.arange(len(weights)), factor]
+    order = np.lexsort((-weight, factor))
+    return order[weight[order] != 0]
+
+
+def _cells(weights: np.ndarray) -> np.ndarray:
+    """Return the weight of largest absolute value of each run of genes, [<= 1500, factors]."""
+    n_cells = min(len(weights), _MAX_CELLS)
+    starts = np.arange(n_cells) * len(weights) // n_cells
+    low, high = np.minimum.reduceat(weights, starts), np.maximum.reduceat(weights, starts)
+    return np.where(high >= -low, high, low)
