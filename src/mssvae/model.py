@@ -198,29 +198,35 @@ class MSSVAE:
         return FactorTables(_table(shared, self.obs_names, "shared"), specific)
 
     @torch.no_grad()
-    def posterior_divergence(self) -> pd.DataFrame:
-        """Return how far each factor's posterior is from the prior in each study.
+    def factor_table(self) -> pd.DataFrame:
+        """Return one row per factor: what it is, and which studies use it.
 
         Returns
         -------
-        DataFrame [factors x studies]
-            Mean over the study's samples of KL(q(z | x) || N(0, 1)), in nats; NaN for a factor of
-            another study. A shared factor near zero in a study is not used by it.
+        DataFrame
+            ``factor``; ``kind``, shared or specific; ``study`` of a specific factor; ``n_nonzero``
+            entries of its mask; and ``kl_<study>``, the mean over the study's samples of
+            KL(q(z | x) || N(0, 1)) in nats, NaN where it is another study's. A shared factor whose
+            divergence is near zero in a study is not used by it.
         """
         inputs = self.module.likelihood.encoder_input(self._x)
-        rows = [(self._study == m).nonzero().flatten() for m in range(len(self.studies))]
-        shared = normal_kl(*self.module.shared_encoder(inputs)) * self.module.alive[0]
-        columns = {}
+        alive = self.module.alive
+        support = self.support
+        tables = [pd.DataFrame({"factor": support.shared.columns, "kind": "shared", "study": None})]
+        tables += [
+            pd.DataFrame({"factor": own.columns, "kind": "specific", "study": name})
+            for name, own in support.specific.items()
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        table["n_nonzero"] = support.wide().sum().to_numpy()
+        shared = normal_kl(*self.module.shared_encoder(inputs)) * alive[0]
         for m, name in enumerate(self.studies):
-            own = normal_kl(*self.module.specific_encoders[m](inputs[rows[m]]))
-            own = own * self.module.alive[m + 1]
-            columns[name] = pd.concat(
-                [
-                    _table(shared[rows[m]], self.obs_names[rows[m].numpy()], "shared").mean(),
-                    _table(own, self.obs_names[rows[m].numpy()], name).mean(),
-                ]
-            )
-        return pd.DataFrame(columns).reindex(self.masks.wide().columns)
+            rows = (self._study == m).nonzero().flatten()
+            own = normal_kl(*self.module.specific_encoders[m](inputs[rows])) * alive[m + 1]
+            divergence = torch.cat([shared[rows].mean(0), own.mean(0)]).cpu().numpy()
+            uses = (table["kind"] == "shared") | (table["study"] == name)
+            table.loc[uses, f"kl_{name}"] = divergence
+        return table
 
     def to_anndata(self, adata: anndata.AnnData) -> anndata.AnnData:
         """Return a copy of ``adata`` with the fitted factors.
@@ -378,6 +384,8 @@ def _studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], torch.T
             "merge it with another study or drop it"
         )
     names = [str(name) for name in column.cat.categories]
+    if "shared" in names:
+        raise InputError(f"no study may be called 'shared': rename it in {study_key!r}")
     return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
 
 

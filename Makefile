@@ -1,0 +1,26 @@
+# `make reproduce`: from counts to figures, small version.  `make test`: the test suite.
+# Both set up what they need first; `make setup` does just that.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
+R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
+
+.PHONY: setup reproduce test
+
+setup: .venv/.complete
+	@sh scripts/setup_r.sh $(R_PACKAGES)
+
+.venv/.complete: envs/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --disable-pip-version-check -q -r envs/requirements.txt
+	.venv/bin/pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+reproduce: setup
+	$(SNAKEMAKE) --configfile config/quick.yaml
+	@echo; echo "Figures:"; ls results/quick/figures/*.pdf results/quick/cohorts/*/figures/*.pdf
+	@echo "Tables:"; ls results/quick/cohorts/*/tables/*
+
+test: setup
+	.venv/bin/python -m pytest

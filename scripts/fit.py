@@ -1,0 +1,29 @@
+"""Fit the MSSVAE to a cohort."""
+
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+from pathlib import Path
+
+import anndata as ad
+import torch
+
+from mssvae import MSSVAE
+from mssvae.files import write_json, write_table
+from mssvae.provenance import commit
+
+params, output = snakemake.params, snakemake.output
+torch.set_num_threads(snakemake.threads)
+
+adata = ad.read_h5ad(snakemake.input.selected)
+model = MSSVAE(adata, study_key="group", seed=params.seed, **params.model).fit(**params.fit)
+
+write_table(model.masks.wide().rename_axis("gene").reset_index(), output.masks)
+write_table(model.latent().wide().rename_axis("sample").reset_index(), output.latent)
+write_table(model.factor_table(), output.factors)
+write_table(model.history, output.history)
+source = json.loads(Path(snakemake.input.source).read_text())
+write_json({**model.manifest(), "source": source, "commit": commit()}, output.manifest)
+model.save(output.model)

@@ -1,0 +1,120 @@
+# From published or local counts to the genes that the model sees.
+
+
+rule go_gene_sets:
+    input:
+        code=library("enrichment/*"),
+    output:
+        table="results/{run}/resources/go_gene_sets.tsv.gz",
+    log:
+        "results/{run}/logs/go_gene_sets.log",
+    benchmark:
+        "results/{run}/benchmarks/go_gene_sets.tsv"
+    conda:
+        "../../envs/enrichment.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=15,
+    params:
+        min_size=40,
+        max_size=120,
+    message:
+        "Reading Gene Ontology gene sets to plant in a synthetic cohort"
+    script:
+        "../../scripts/go_gene_sets.py"
+
+
+rule cohort_counts:
+    input:
+        unpack(cohort_inputs),
+        code=library("cohorts/*", "simulate.py", "validation.py"),
+    output:
+        counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
+        source="results/{run}/cohorts/{cohort}/data/source.json",
+    log:
+        "results/{run}/logs/{cohort}/cohort_counts.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/cohort_counts.tsv"
+    conda:
+        "../../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        source=lookup(within=config, dpath="cohorts/{cohort}/source"),
+        datasets=lookup(within=config, dpath="cohorts/{cohort}/datasets"),
+        groups=lookup(within=config, dpath="cohorts/{cohort}/groups"),
+        group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
+        seed=config["seed"],
+        cache="resources/cache",
+        data_folder=None,
+    message:
+        "Bringing the counts of cohort {wildcards.cohort} into one file"
+    script:
+        "../../scripts/cohort_counts.py"
+
+
+rule quality_control:
+    input:
+        counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
+        code=library("preprocess.py"),
+    output:
+        filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
+        steps="results/{run}/cohorts/{cohort}/tables/qc_steps.tsv",
+        samples="results/{run}/cohorts/{cohort}/qc/samples.tsv",
+        genes="results/{run}/cohorts/{cohort}/qc/genes.tsv.gz",
+        composition=report(
+            "results/{run}/cohorts/{cohort}/tables/composition.tsv",
+            category="{cohort}",
+            labels={"table": "Table 1: composition"},
+        ),
+    log:
+        "results/{run}/logs/{cohort}/quality_control.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/quality_control.tsv"
+    conda:
+        "../../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        min_log_library=lookup(
+            within=config, dpath="cohorts/{cohort}/qc/min_log_library"
+        ),
+        min_gene_counts=lookup(
+            within=config, dpath="cohorts/{cohort}/qc/min_gene_counts"
+        ),
+        min_cpm=lookup(within=config, dpath="cohorts/{cohort}/qc/min_cpm"),
+        min_cpm_share=lookup(within=config, dpath="cohorts/{cohort}/qc/min_cpm_share"),
+    message:
+        "Quality control of cohort {wildcards.cohort}"
+    script:
+        "../../scripts/qc.py"
+
+
+rule select_genes:
+    input:
+        filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
+        code=library("preprocess.py"),
+    output:
+        selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
+        genes="results/{run}/cohorts/{cohort}/tables/genes.tsv.gz",
+    log:
+        "results/{run}/logs/{cohort}/select_genes.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/select_genes.tsv"
+    conda:
+        "../../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        n_genes=lookup(within=config, dpath="cohorts/{cohort}/n_genes"),
+    message:
+        "Selecting the most variable genes of cohort {wildcards.cohort}"
+    script:
+        "../../scripts/select_genes.py"

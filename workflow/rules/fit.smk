@@ -1,0 +1,66 @@
+# The MSSVAE and the gene sets of its factors.
+
+
+rule fit_cohort:
+    input:
+        selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
+        source="results/{run}/cohorts/{cohort}/data/source.json",
+        code=library(
+            "model.py",
+            "module.py",
+            "training.py",
+            "prior.py",
+            "likelihoods.py",
+            "validation.py",
+        ),
+    output:
+        model="results/{run}/cohorts/{cohort}/fit/model.npz",
+        masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
+        latent="results/{run}/cohorts/{cohort}/fit/latent.tsv.gz",
+        factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
+        history="results/{run}/cohorts/{cohort}/fit/history.tsv",
+        manifest="results/{run}/cohorts/{cohort}/fit/manifest.json",
+    log:
+        "results/{run}/logs/{cohort}/fit.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/fit.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 8
+    resources:
+        mem_mb=6000,
+        runtime=720,
+    params:
+        model=lookup(within=config, dpath="cohorts/{cohort}/model"),
+        fit=lookup(within=config, dpath="cohorts/{cohort}/fit"),
+        seed=config["seed"],
+    message:
+        "Fitting the MSSVAE to cohort {wildcards.cohort}"
+    script:
+        "../../scripts/fit.py"
+
+
+rule gene_sets:
+    input:
+        masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
+        factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
+        code=library("factors.py"),
+    output:
+        sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
+        factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
+    log:
+        "results/{run}/logs/{cohort}/gene_sets.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/gene_sets.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        threshold=lookup(within=config, dpath="cohorts/{cohort}/gene_set_threshold"),
+    message:
+        "Collecting the gene sets of the factors of cohort {wildcards.cohort}"
+    script:
+        "../../scripts/gene_sets.py"
