@@ -1,0 +1,26 @@
+"""Count matrices with a group for every sample, from GEO or from files.
+
+A cohort is an ``AnnData``: ``X`` holds whole counts (CSR, float32, samples x genes),
+``obs`` the columns ``label`` (as in the source), ``group`` (categorical, in the order wanted)
+and ``dataset``, and ``uns["source"]`` where the counts come from.
+"""
+
+from mssvae.cohorts._cohort import from_files, from_geo
+from mssvae.cohorts._fetch import DownloadError, fetch
+from mssvae.cohorts._groups import read_group_mapping
+from mssvae.cohorts._registry import Dataset, RegistryFile, read_registry
+from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
+
+__all__ = [
+    "Dataset",
+    "DownloadError",
+    "RegistryFile",
+    "fetch",
+    "from_files",
+    "from_geo",
+    "read_counts",
+    "read_group_mapping",
+    "read_registry",
+    "read_sample_sheet",
+    "read_series_matrix",
+]

@@ -1,0 +1,121 @@
+"""Groups of samples."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+import pandas as pd
+
+from mssvae.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def read_group_mapping(path: str | os.PathLike) -> pd.DataFrame:
+    """Read the mapping from the labels of a source to groups.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``label``: ``group``, empty where samples with the label are left out, and
+        ``reason``, which says why.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a label occurs twice, or one has neither group nor reason.
+    """
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    if list(table.columns) != ["label", "group", "reason"]:
+        raise InputError(
+            f"{path}: the columns are {', '.join(table.columns)}: they must be label, group, reason"
+        )
+    for row in table[table["label"].duplicated()].itertuples():
+        raise InputError(f"{path}: the label {row.label!r} occurs twice: keep one line of it")
+    for row in table[(table["group"] == "") & (table["reason"] == "")].itertuples():
+        raise InputError(
+            f"{path}: the label {row.label!r} has no group: name one, or say in the column reason "
+            "why its samples are left out"
+        )
+    return table.set_index("label")
+
+
+def map_labels(labels: pd.Series, mapping: pd.DataFrame, mapping_name: str) -> pd.Series:
+    """Return the group of each sample that is not left out; log how many are left out and why.
+
+    Parameters
+    ----------
+    labels
+        Label of each sample, indexed by sample name.
+    mapping, mapping_name
+        What ``read_group_mapping`` gave, and the name of its file.
+
+    Raises
+    ------
+    InputError
+        If a label is not in the mapping: names it and some of its samples.
+    """
+    for label, samples in labels.groupby(labels, sort=False):
+        if label not in mapping.index:
+            raise InputError(
+                f"{mapping_name}: the label {label!r} is not in the mapping; it occurs in "
+                f"{len(samples)} samples ({_some(samples.index)}): add a line for it"
+            )
+        if mapping["group"][label] == "":
+            logger.info(
+                "%d samples labelled %s left out: %s", len(samples), label, mapping["reason"][label]
+            )
+    groups = labels.map(mapping["group"])
+    return groups[groups != ""]
+
+
+def ordered_groups(
+    groups: pd.Series, order: Sequence[str] | None, source: str, default: Sequence[str]
+) -> pd.Categorical:
+    """Return the groups of all samples as a categorical.
+
+    Parameters
+    ----------
+    groups
+        Group of each sample, indexed by sample name.
+    order
+        Groups in the order wanted; None takes ``default`` as far as it is in the data.
+    source
+        Where the groups come from, for messages.
+
+    Raises
+    ------
+    InputError
+        If a sample has no group, a group of ``order`` is not in the data, a group in the data is
+        not in ``order``, or a group has one sample.
+    """
+    if (groups == "").any():
+        raise InputError(
+            f"{source}: {(groups == '').sum()} samples have no group "
+            f"({_some(groups.index[groups == ''])}): fill in the group or remove the samples"
+        )
+    present = groups.unique()
+    if order is None:
+        order = [group for group in default if group in present]
+    for group in order:
+        if group not in present:
+            raise InputError(
+                f"{source}: the group {group!r} of the config is not in the data, which has "
+                f"{', '.join(present)}: correct or remove it"
+            )
+    for group, samples in groups.groupby(groups, sort=False):
+        if group not in order:
+            raise InputError(
+                f"{source}: the group {group!r} ({_some(samples.index)}) is not among the groups "
+                f"of the config, {', '.join(order)}: add it there or remove its samples"
+            )
+        if len(samples) == 1:
+            raise InputError(
+                f"{source}: the group {group!r} has one sample, {samples.index[0]!r}: a group "
+                "needs at least two; remove the sample or put it into another group"
+            )
+    return pd.Categorical(groups, categories=order)
+
+
+def _some(samples: pd.Index) -> str:
+    return ", ".join(samples[:3]) + (", ..." if len(samples) > 3 else "")

@@ -1,0 +1,182 @@
+"""Reading count matrices and descriptions of samples."""
+
+import csv
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from mssvae.errors import InputError
+from mssvae.validation import validate_counts, validate_names
+
+
+def read_counts(path: str | os.PathLike) -> ad.AnnData:
+    """Read a count matrix.
+
+    Parameters
+    ----------
+    path
+        Genes x samples as text, where the first line names the samples and the first column
+        the genes: ``.csv``, or tab-separated ``.tsv`` and ``.txt``, all also with ``.gz``.
+        Or samples x genes in ``X`` of an ``.h5ad`` file.
+
+    Returns
+    -------
+    AnnData
+        Samples x genes, CSR, float32; names only in ``obs`` and ``var``.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or not rectangular, if sample or gene names repeat, or if a count is
+        negative, not whole or not a number.
+    """
+    path = Path(path)
+    if path.suffix == ".h5ad":
+        matrix, samples, genes = _read_h5ad(path)
+    else:
+        matrix, samples, genes = _read_text_counts(path)
+    validate_names(samples, genes, str(path))
+    validate_counts(matrix, samples, genes, str(path))
+    return ad.AnnData(
+        sparse.csr_matrix(matrix, dtype=np.float32),
+        obs=pd.DataFrame(index=samples),
+        var=pd.DataFrame(index=genes),
+    )
+
+
+def read_sample_sheet(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a table of samples, ``.csv`` or tab-separated; its first column names the samples.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample, text only, indexed by sample name; empty cells are empty strings.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or a sample occurs twice.
+    """
+    path = Path(path)
+    separator = _separator(path)
+    _check_gzip(path)
+    try:
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path}: not a table with one row per sample: {error}") from error
+    table = table.set_index(table.columns[0])
+    validate_names(table.index, table.columns, str(path))
+    return table
+
+
+def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFrame:
+    """Read the samples of a GEO series matrix file (``.txt.gz``).
+
+    The samples of one file may list their characteristics in different orders, so that the rows
+    of the file mix several characteristics: they are told apart by the key in ``key: value``.
+
+    Parameters
+    ----------
+    sample_name
+        Field that names the samples, without ``!Sample_``, such as ``"source_name_ch1"``.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample, indexed by the field ``sample_name``: the column ``geo_accession``, and
+        one column per characteristic (empty where a sample has none).
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, lacks a field, names a sample twice, or a characteristic is not
+        ``key: value``.
+    """
+    path = Path(path)
+    _check_gzip(path)
+    with gzip.open(path, "rt", newline="") as stream:
+        rows = [row for row in csv.reader(stream, delimiter="\t") if row]
+    fields = {row[0]: row[1:] for row in rows}
+    for field in ("geo_accession", sample_name):
+        if f"!Sample_{field}" not in fields:
+            raise InputError(f"{path}: there is no line !Sample_{field}: is it a series matrix?")
+    names = pd.Index(fields[f"!Sample_{sample_name}"])
+
+    characteristics = [{} for _ in names]
+    for row in rows:
+        if row[0] != "!Sample_characteristics_ch1":
+            continue
+        for name, found, cell in zip(names, characteristics, row[1:], strict=True):
+            if not cell:
+                continue
+            key, colon, value = cell.partition(":")
+            if not colon:
+                raise InputError(
+                    f"{path}: sample {name!r} has the characteristic {cell!r}, which is not "
+                    "'key: value'"
+                )
+            found[key.strip()] = value.strip()
+    table = pd.DataFrame(characteristics, index=names, dtype=str).fillna("")
+    table.insert(0, "geo_accession", fields["!Sample_geo_accession"])
+    validate_names(table.index, table.columns, str(path))
+    return table
+
+
+def _check_gzip(path: Path) -> None:
+    """Raise InputError if ``path`` ends in .gz and cannot be decompressed to its end."""
+    if path.suffix != ".gz":
+        return
+    try:
+        with gzip.open(path) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: the gzip file is truncated or damaged ({error}): delete it and copy or "
+            "download it again"
+        ) from error
+
+
+def _separator(path: Path) -> str:
+    separators = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    if suffix not in separators:
+        raise InputError(f"{path}: unknown kind of file: use .csv, .tsv or .txt, also with .gz")
+    return separators[suffix]
+
+
+def _read_text_counts(path: Path) -> tuple[np.ndarray, pd.Index, pd.Index]:
+    separator = _separator(path)
+    _check_gzip(path)
+    # The first line is read apart: pandas would rename samples that occur twice.
+    options = {"sep": separator, "header": None, "index_col": 0, "keep_default_na": False}
+    try:
+        samples = pd.read_csv(path, nrows=1, dtype=str, **options).iloc[0]
+        counts = pd.read_csv(path, skiprows=1, dtype={0: str}, low_memory=False, **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{path}: not a table of genes x samples: {error}") from error
+    if len(samples) != counts.shape[1]:
+        raise InputError(
+            f"{path}: the first line names {len(samples)} samples but the next has "
+            f"{counts.shape[1]} counts: it needs one cell above the gene names, and one per sample"
+        )
+    # Cells that are not numbers become NaN, which the check of counts reports with their names.
+    for column in counts.select_dtypes(exclude="number"):
+        counts[column] = pd.to_numeric(counts[column].astype(str), errors="coerce")
+    return counts.to_numpy().T, pd.Index(samples.to_numpy()), counts.index.rename(None)
+
+
+def _read_h5ad(path: Path) -> tuple[np.ndarray | sparse.spmatrix, pd.Index, pd.Index]:
+    try:
+        adata = ad.read_h5ad(path)
+    except OSError as error:
+        raise InputError(f"{path}: not a readable .h5ad file: {error}") from error
+    if adata.X is None:
+        raise InputError(f"{path}: X is empty: put the counts there")
+    return adata.X, adata.obs_names, adata.var_names
