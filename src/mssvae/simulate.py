@@ -1,0 +1,201 @@
+"""Synthetic data with known factors."""
+
+from collections.abc import Mapping
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from mssvae.errors import InputError
+
+# Samples of each group in GSE68086.
+_PLATELET_GROUPS = {
+    "Healthy": 55,
+    "Glioblastoma": 40,
+    "Non Small Cell Lung Cancer": 60,
+    "Other Cancer": 130,
+}
+# Share of the unplanted genes that are hardly expressed, for quality control to remove.
+_SILENT_SHARE = 0.3
+# Share of the samples with a library below the threshold of quality control.
+_SMALL_SHARE = 0.01
+# Share of a GO term's genes that load on its factor, and of further genes that do, relative to it.
+_MEMBER_SHARE, _STRAY_SHARE = 0.9, 0.05
+# Largest share of a term's genes that may be in terms planted before.
+_MAX_OVERLAP = 0.1
+
+
+def cohort(
+    go_gene_sets: pd.DataFrame,
+    groups: Mapping[str, int] | None = None,
+    *,
+    n_genes: int = 12_000,
+    n_shared: int = 12,
+    n_specific: int = 3,
+    term_size: tuple[int, int] = (30, 120),
+    seed: int = 0,
+) -> ad.AnnData:
+    """Simulate a platelet-like cohort in which GO terms are the factors.
+
+    Every factor loads on 90 % of the genes of one GO term and on a few other genes; the planted
+    terms hardly overlap. Counts follow section 4.2 with two changes that make them platelet-like:
+    the factors scale a log-normal baseline of each gene, and the libraries are larger (about e^14
+    counts). With baseline ``b``, loadings ``W`` and factors ``z``, gene ``j`` of sample ``i`` has
+    the expression ``b_j log(1 + exp(1 + sum_k W_jk h(z_ik)))``, where ``h(z)`` is
+    ``sin(3 pi z / 4)`` for every third gene and ``z`` for the others; it is normalised over the
+    genes and multiplied with the library size.
+
+    Parameters
+    ----------
+    go_gene_sets
+        Genes of GO terms, one row per pair: ``ID``, ``Description``, ``gene``.
+    groups
+        Number of samples of each group, at least two. By default, the groups of GSE68086.
+    n_genes
+        Number of genes; they come from ``go_gene_sets``. About a quarter is hardly expressed.
+    n_shared, n_specific
+        Number of factors of all groups, and of each single group.
+    term_size
+        Smallest and largest number of genes of a planted term.
+    seed
+        Seed of the random numbers.
+
+    Returns
+    -------
+    AnnData
+        The cohort, samples x genes, genes sorted by name, as from ``mssvae.cohorts``, with
+        ``uns["source"]["kind"]`` "synthetic" and the truth:
+
+        ``varm["true_shared"]`` [n_genes x n_shared], ``varm["true_<group>"]``
+        [n_genes x n_specific]
+            Loadings.
+        ``obsm["true_shared"]`` [n_samples x n_shared], ``obsm["true_specific"]``
+        [n_samples x n_specific]
+            Factors; the specific ones are those of the sample's own group.
+        ``uns["truth"]``
+            The ids of the planted terms by factor: ``shared`` and one entry per group.
+
+    Raises
+    ------
+    InputError
+        If a group has fewer than two samples, or ``go_gene_sets`` has too few genes or terms.
+    """
+    groups = dict(_PLATELET_GROUPS if groups is None else groups)
+    for group, n in groups.items():
+        if n < 2:
+            raise InputError(
+                f"the group {group!r} has {n} samples to simulate: a group needs at least two"
+            )
+    rng = np.random.default_rng(seed)
+
+    planted = _choose_terms(go_gene_sets, n_shared + n_specific * len(groups), term_size, rng)
+    genes = _choose_genes(go_gene_sets, planted, n_genes, rng)
+    baseline = rng.lognormal(0.0, 1.5, n_genes)
+    unplanted = np.flatnonzero(~genes.isin(np.concatenate(list(planted.values()))))
+    silent = rng.choice(unplanted, int(_SILENT_SHARE * len(unplanted)), replace=False)
+    baseline[silent] *= 3e-3
+    loadings = np.column_stack([_loadings(genes, members, rng) for members in planted.values()])
+
+    names = ["shared", *groups]
+    edges = np.cumsum([n_shared] + [n_specific] * len(groups))[:-1]
+    masks = dict(zip(names, np.split(loadings, edges, axis=1), strict=True))
+    terms = dict(zip(names, np.split(np.array(list(planted)), edges), strict=True))
+
+    labels = np.repeat(list(groups), list(groups.values()))
+    shared = rng.standard_normal((len(labels), n_shared))
+    specific = rng.standard_normal((len(labels), n_specific))
+    expression = np.empty((len(labels), n_genes))
+    for group in groups:
+        own = labels == group
+        factors = np.hstack([shared[own], specific[own]])
+        mask = np.hstack([masks["shared"], masks[group]])
+        signal = factors @ mask.T
+        signal[:, ::3] = np.sin(0.75 * np.pi * factors) @ mask[::3].T
+        expression[own] = baseline * np.logaddexp(0.0, 1.0 + signal)
+
+    library = rng.lognormal(14.0, 0.3, len(labels))
+    largest_group = np.flatnonzero(labels == max(groups, key=groups.get))
+    small = rng.choice(largest_group, int(_SMALL_SHARE * len(labels)), replace=False)
+    library[small] = rng.lognormal(11.5, 0.2, len(small))
+    mean = library[:, None] * expression / expression.sum(axis=1, keepdims=True)
+
+    adata = ad.AnnData(
+        sparse.csr_matrix(_counts(mean, rng), dtype=np.float32),
+        obs=pd.DataFrame(
+            {
+                "label": labels,
+                "dataset": "synthetic",
+                "group": pd.Categorical(labels, categories=list(groups)),
+            },
+            index=[f"synthetic_{i + 1:04d}" for i in range(len(labels))],
+        ),
+        var=pd.DataFrame(index=genes),
+        obsm={"true_shared": shared, "true_specific": specific},
+        varm={f"true_{name}": mask for name, mask in masks.items()},
+    )
+    adata.uns["truth"] = terms
+    adata.uns["source"] = {
+        "kind": "synthetic",
+        "accessions": [],
+        "files": {},
+        "seed": seed,
+        "n_samples": adata.n_obs,
+        "n_genes": adata.n_vars,
+        "total_counts": int(adata.X.sum(dtype=np.float64)),
+    }
+    return adata
+
+
+def _choose_terms(
+    go_gene_sets: pd.DataFrame, n_terms: int, size: tuple[int, int], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return the genes of random terms that hardly overlap, by term."""
+    members = go_gene_sets.groupby("ID", sort=True)["gene"].unique()
+    members = members[members.map(len).between(*size)]
+    chosen, taken = {}, set()
+    for term in rng.permutation(members.index):
+        if len(chosen) == n_terms:
+            break
+        if len(taken.intersection(members[term])) <= _MAX_OVERLAP * len(members[term]):
+            chosen[term] = np.sort(members[term])
+            taken.update(members[term])
+    if len(chosen) < n_terms:
+        raise InputError(
+            f"the GO gene sets have only {len(chosen)} terms of {size[0]} to {size[1]} genes "
+            f"that hardly overlap, and {n_terms} factors were asked for: ask for fewer factors or "
+            "widen the range"
+        )
+    return chosen
+
+
+def _choose_genes(
+    go_gene_sets: pd.DataFrame,
+    planted: dict[str, np.ndarray],
+    n_genes: int,
+    rng: np.random.Generator,
+) -> pd.Index:
+    needed = np.unique(np.concatenate(list(planted.values())))
+    others = np.setdiff1d(go_gene_sets["gene"], needed)
+    n_others = n_genes - len(needed)
+    if not 0 <= n_others <= len(others):
+        raise InputError(
+            f"{n_genes} genes were asked for: the planted terms need {len(needed)} and the GO gene "
+            f"sets have {len(needed) + len(others)}: choose a number between"
+        )
+    return pd.Index(np.sort(np.append(needed, rng.choice(others, n_others, replace=False))))
+
+
+def _loadings(genes: pd.Index, members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    loading = np.zeros(len(genes))
+    loads = genes.isin(rng.choice(members, round(_MEMBER_SHARE * len(members)), replace=False))
+    loads[rng.choice(len(genes), round(_STRAY_SHARE * len(members)))] = True
+    loading[loads] = rng.normal(2.0, 0.1, loads.sum())
+    return loading
+
+
+def _counts(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw negative binomial counts with the biological variation of section 4.2."""
+    phi, nu = 0.1, 60
+    variation = (phi + 1 / np.sqrt(mean)) * np.sqrt(nu / rng.chisquare(nu, mean.shape))
+    return rng.poisson(rng.gamma(1 / variation**2, mean * variation**2))
