@@ -1,0 +1,52 @@
+"""Bring the counts of a cohort, with its groups, into one file."""
+
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
+import logging
+import os
+
+import pandas as pd
+
+from mssvae import cohorts, simulate
+from mssvae.files import atomic_path, write_json
+
+params = snakemake.params
+
+
+def from_geo():
+    """Read or download the public datasets."""
+    return cohorts.from_geo(
+        cohorts.read_registry(snakemake.input.registry, params.datasets),
+        snakemake.input.groups,
+        params.groups,
+        data_folder=params.data_folder or os.environ.get("MSSVAE_DATA"),
+        cache=params.cache,
+    )
+
+
+def synthetic():
+    """Simulate a cohort in their place."""
+    return simulate.cohort(pd.read_csv(snakemake.input.go_gene_sets, sep="\t"), seed=params.seed)
+
+
+match params.source:
+    case "geo":
+        adata = from_geo()
+    case "auto":
+        try:
+            adata = from_geo()
+        except cohorts.DownloadError as error:
+            logging.warning("%s. A SYNTHETIC cohort takes the place of the real one.", error)
+            adata = synthetic()
+    case "synthetic":
+        adata = synthetic()
+    case "files":
+        adata = cohorts.from_files(
+            params.counts, params.samples, params.group_column, params.groups
+        )
+
+write_json(adata.uns["source"], snakemake.output.source)
+with atomic_path(snakemake.output.counts) as path:
+    adata.write_h5ad(path, compression="gzip")
