@@ -44,7 +44,7 @@ match params.source:
         adata = synthetic()
     case "files":
         adata = cohorts.from_files(
-            params.counts, params.samples, params.group_column, params.groups
+            snakemake.input.counts, snakemake.input.samples, params.group_column, params.groups
         )
 
 write_json(adata.uns["source"], snakemake.output.source)

@@ -464,12 +464,14 @@ def run_script(registry, tmp_path, monkeypatch):
     terms.to_csv(tmp_path / "go.tsv", sep="\t", index=False)
 
     def run(**params):
-        defaults = dict.fromkeys(
-            ["groups", "counts", "samples", "group_column", "data_folder"], None
-        )
+        defaults = dict.fromkeys(["groups", "group_column", "data_folder"], None)
         snakemake = SimpleNamespace(
             input=SimpleNamespace(
-                registry=registry, groups=MAPPING, go_gene_sets=tmp_path / "go.tsv"
+                registry=registry,
+                groups=MAPPING,
+                go_gene_sets=tmp_path / "go.tsv",
+                counts=text_file(tmp_path / "counts.tsv", COUNTS),
+                samples=text_file(tmp_path / "samples.tsv", SHEET),
             ),
             output=SimpleNamespace(counts=tmp_path / "c.h5ad", source=tmp_path / "c.json"),
             params=SimpleNamespace(
@@ -513,12 +515,7 @@ def test_geo_fails_naming_file_and_address_and_writes_nothing(run_script, tmp_pa
     assert not list(tmp_path.glob("*c.*"))
 
 
-def test_files_are_read_by_the_script(run_script, tmp_path):
-    adata, source = run_script(
-        source="files",
-        counts=text_file(tmp_path / "counts.tsv", COUNTS),
-        samples=text_file(tmp_path / "samples.tsv", SHEET),
-        group_column="disease",
-    )
+def test_files_are_read_by_the_script(run_script):
+    adata, source = run_script(source="files", group_column="disease")
     assert source["kind"] == "files"
     assert adata.obs["group"].tolist() == ["sick", "sick", "well", "well"]
