@@ -115,6 +115,9 @@ def save(figure: Figure, pdf: str | os.PathLike, png: str | os.PathLike) -> None
         Paths to write.
     """
     with style():
+        # Laying out again starts from the last result and moves things a little: do it once.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         with atomic_path(pdf) as path:
             unset = dict.fromkeys(("Creator", "Producer", "CreationDate"))
             figure.savefig(path, format="pdf", metadata=unset)

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from mssvae.errors import InputError
 from mssvae.figures._common import (
@@ -59,6 +60,9 @@ def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
     shades = [str(0.98 - 0.12 * i / max(len(rungs) - 1, 1)) for i in range(len(rungs))]
     settled = history[history["epoch"] >= history["epoch"].max() * _HIDDEN_START]
 
+    # A line needs two epochs.
+    marker = "." if len(history) == 1 else "-"
+
     figure = Figure(figsize=(PAGE_WIDTH, 5.2), layout="constrained")
     figure.suptitle(full_title("Convergence", note))
     panels = figure.subplots(3, 2, sharex=True)
@@ -67,7 +71,7 @@ def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
             axes.axvspan(start, end, color=shade, linewidth=0)
         for column, colour in lines.items():
             label = column.removeprefix("n_active_")
-            axes.plot(history["epoch"], history[column], color=colour, label=label)
+            axes.plot(history["epoch"], history[column], marker, color=colour, label=label)
         low, high = settled[list(lines)].min(axis=None), settled[list(lines)].max(axis=None)
         margin = 0.05 * (high - low) or 1.0
         axes.set_ylim(low - margin, high + margin)
@@ -76,6 +80,7 @@ def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
             axes.legend()
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(
         handles=[Patch(facecolor=shade, edgecolor="0.6", linewidth=0.4) for shade in shades],
         labels=[rf"$\lambda_0$ = {rung:g}" for rung in rungs.index],

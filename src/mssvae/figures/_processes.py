@@ -27,8 +27,8 @@ from mssvae.figures._common import (
 )
 
 # Vertical positions are in lines of text; all other lengths are in points.
-_GAP, _HEADER = 0.35, 1.6  # below a factor, and for the name of a study
-_MARGIN, _TITLE, _LEGEND, _AXIS, _FOOTER, _FOOTER_FONT = 7, 14, 32, 28, 9, 6
+_GAP, _HEADER = 0.35, 1.5  # below a factor, and for the name of a study
+_MARGIN, _TITLE, _LEGEND, _AXIS, _FOOTER, _FOOTER_FONT = 5, 14, 32, 28, 9, 6
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Layout:
 _LAYOUTS = (
     _Layout(1, names=235, min_line=8.0, max_line=9.0),
     _Layout(2, names=165, min_line=6.0, max_line=6.6),
-    _Layout(3, names=105, min_line=6.0, max_line=6.2),
+    _Layout(3, names=112, min_line=5.8, max_line=6.2),
 )
 _LINE_SPACING = 1.2  # height of a line over the size of its font
 _ELLIPSIS = 8  # room for the sign that a name is cut, and for the tick's distance from its label
@@ -78,7 +78,7 @@ def processes(
     A dot plot: fold enrichment (on a logarithmic axis where it spans more than a factor of ten),
     the number of the factor's genes in the process, and the adjusted p-value. Factors without a
     row are named below, with their number of genes. All rows are drawn, in up to three columns:
-    where more than some 200 rows do not fit, the figure is taller than a page of 7 x 9 inches.
+    where they do not fit, from about 190 rows on, the figure is taller than a page of 7 x 9 inches.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def _draw_column(
         if block.study != study:
             axes.text(
                 left,
-                start - 0.65,
+                start - 0.6,
                 block.study,
                 transform=beside,
                 va="center",

@@ -58,9 +58,11 @@ def qc(
     changes = [f"{kind}_{what}" for kind in ("samples", "genes") for what in ("removed", "left")]
     require_columns(steps, ["rule", *changes], "steps")
 
-    figure = Figure(figsize=(PAGE_WIDTH, 3.9 + 0.24 * len(steps)), layout="constrained")
+    # Inches for the panels above and below, with room for the names of groups and of steps.
+    heights = [max(2.9, 0.9 + 0.38 * samples["group"].nunique()), 0.5 + 0.25 * len(steps)]
+    figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + 0.5), layout="constrained")
     figure.suptitle(full_title("Quality control", note))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[2.9, 0.5 + 0.24 * len(steps)])
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
     left, right = top.subplots(1, 2)
     _draw_samples(left, samples, min_log_library)
     _draw_genes(right, genes, min_gene_counts, min_cpm_share)
@@ -83,7 +85,10 @@ def _draw_samples(axes: Axes, samples: pd.DataFrame, threshold: float) -> None:
     sizes = samples.groupby("group").size()
     axes.set_yticks(
         range(len(colours)),
-        [f"{textwrap.fill(group, 20)}\n(n = {sizes[group]:,})" for group in colours],
+        [
+            textwrap.fill(f"{group} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{sizes[group]:,})", 22)
+            for group in colours
+        ],
     )
     axes.set_ylim(len(colours) - 0.5, -0.5)
     axes.set_xlabel("library size, ln(counts)")

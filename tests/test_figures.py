@@ -1,0 +1,389 @@
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from mssvae import figures
+from mssvae.errors import InputError
+from mssvae.figures._common import group_colours
+
+NOTE = "synthetic data: no platelet counts were available"
+GROUPS = [
+    "Healthy",
+    "Cardiovascular Disease",
+    "Multiple Sclerosis",
+    "Non Small Cell Lung Cancer",
+    "Glioblastoma",
+    "Other Cancer",
+    "Pancreatic neuroendocrine tumours",
+    "Hepatobiliary",
+]
+# GO names of usual length, and the longest that the golden enrichment tables hold.
+PROCESSES = [
+    "hemostasis",
+    "MAPK cascade",
+    "response to lipopolysaccharide",
+    "positive regulation of leukocyte activation",
+    "regulation of plasma membrane bounded cell projection organization",
+    "negative regulation of adaptive immune response based on somatic recombination of immune "
+    "receptors built from immunoglobulin superfamily domains",
+]
+
+
+def make_factors(groups, n_shared, n_specific):
+    rows = [(f"shared_{k:02d}", "shared", None) for k in range(1, n_shared + 1)]
+    rows += [(f"{g}_{k:02d}", "specific", g) for g in groups for k in range(1, n_specific + 1)]
+    factors = pd.DataFrame(rows, columns=["factor", "kind", "study"])
+    return factors.assign(n_genes=range(len(factors)))
+
+
+def make_processes(factors, n_top):
+    """Give each factor its top processes; in two columns one name in seven takes two lines."""
+    rng = np.random.default_rng(0)
+    shares = (0.15, 0.3, 0.25, 0.15, 0.12, 0.03)
+    return pd.DataFrame(
+        {
+            "set": np.repeat(factors, n_top),
+            "Description": rng.choice(PROCESSES, len(factors) * n_top, p=shares),
+            "FoldEnrichment": np.exp(rng.uniform(0.5, 5, len(factors) * n_top)),
+            "p.adjust": 10 ** -rng.uniform(1.3, 50, len(factors) * n_top),
+            "Count": rng.integers(1, 200, len(factors) * n_top),
+        }
+    )
+
+
+def draw_processes(groups, n_shared, n_specific, kind, n_top, share=1.0):
+    factors = make_factors(groups, n_shared, n_specific)
+    names = factors.loc[factors["kind"] == kind, "factor"]
+    table = make_processes(names[: int(len(names) * share)].tolist(), n_top)
+    return figures.processes(table, factors, kind=kind, title="Top processes", note=NOTE)
+
+
+def make_masks(factors, n_genes, live=0.8):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(n_genes, len(factors)))
+    weights[rng.random(weights.shape) > 0.03] = 0
+    weights[:, rng.random(len(factors)) > live] = 0
+    genes = [f"ENSG{j:011d}" for j in range(n_genes)]
+    return pd.DataFrame(weights, columns=factors["factor"], index=genes)
+
+
+def draw_masks(groups, n_shared, n_specific, n_genes, live=0.8):
+    factors = make_factors(groups, n_shared, n_specific)
+    return figures.masks(make_masks(factors, n_genes, live), factors, note=NOTE)
+
+
+def make_qc(groups):
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame(
+        {
+            "sample": [f"sample_{i}" for i in range(285)],
+            "group": np.resize(groups, 285),
+            "counts": np.exp(rng.normal(14, 0.5, 285)).astype(int),
+        }
+    )
+    samples.loc[0, "counts"] = 0
+    samples["kept"] = samples["counts"] > np.exp(12.5)
+    genes = pd.DataFrame(
+        {
+            "gene": [f"gene_{j}" for j in range(5000)],
+            "counts": np.exp(rng.normal(2, 4, 5000)).astype(int),
+            "cpm_share": rng.random(5000),
+            "kept": rng.random(5000) > 0.5,
+        }
+    )
+    steps = pd.DataFrame(
+        [
+            ("input", "all samples and genes", 0, 285, 0, 57736),
+            ("library_size", "at least e^12.5 counts in the sample", 1, 284, 0, 57736),
+            ("gene_counts", "at least 25 counts over all samples", 0, 284, 30000, 27736),
+            ("gene_cpm", "CPM > 1 in at least 20% of samples", 0, 284, 17655, 10081),
+        ],
+        columns=[
+            "step",
+            "rule",
+            "samples_removed",
+            "samples_left",
+            "genes_removed",
+            "genes_left",
+        ],
+    )
+    return samples, genes, steps
+
+
+THRESHOLDS = {"min_log_library": 12.5, "min_gene_counts": 25, "min_cpm_share": 0.2}
+
+
+def draw_qc(groups):
+    return figures.qc(*make_qc(groups), **THRESHOLDS, note=NOTE)
+
+
+def make_history(n_epochs):
+    epoch = np.arange(1, n_epochs + 1)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "elbo": -22000 - 2e6 * np.exp(-epoch / 2),
+            "reconstruction": -21000 - 2e6 * np.exp(-epoch / 2),
+            "kl": 300 * np.exp(-epoch / 100),
+            "penalty": 500 - 0.1 * epoch,
+            "lambda0": np.where(epoch <= 40, 1, np.where(epoch <= 240, 10, 15)),
+            "n_active_shared": 50,
+            "n_active_specific": 40,
+            "n_nonzero": 3000,
+        }
+    )
+
+
+FIGURES = {
+    "schematic": figures.schematic,
+    "convergence": lambda: figures.convergence(make_history(800), note=NOTE),
+    "convergence, one epoch": lambda: figures.convergence(make_history(1), note=NOTE),
+    "qc": lambda: draw_qc(GROUPS[:4]),
+    "qc, eight groups": lambda: draw_qc(GROUPS),
+    "qc, one group": lambda: draw_qc(GROUPS[:1]),
+    "masks": lambda: draw_masks(GROUPS[:4], 50, 10, 5000),
+    "masks, eight groups": lambda: draw_masks(GROUPS, 5, 2, 200),
+    "masks, one factor": lambda: draw_masks(GROUPS[:1], 1, 0, 40, live=1),
+    "masks, all zero": lambda: draw_masks(GROUPS[:2], 3, 1, 40, live=0),
+    "processes, 150 rows": lambda: draw_processes(GROUPS[:4], 50, 10, "shared", 3),
+    "processes, 180 rows": lambda: draw_processes(GROUPS[:4], 50, 9, "specific", 5),
+    "processes, 300 rows: taller than a page": lambda: draw_processes(
+        GROUPS[:6], 50, 10, "specific", 5
+    ),
+    "processes, half without": lambda: draw_processes(GROUPS[:6], 50, 10, "specific", 5, 0.5),
+    "processes, one row": lambda: draw_processes(GROUPS[:1], 1, 1, "shared", 1),
+    "processes, no row": lambda: draw_processes(GROUPS, 50, 10, "specific", 5, 0),
+}
+
+
+def drawn_texts(figure, monkeypatch):
+    """Draw the figure; return the texts that were drawn and their boxes in pixels, [n x 4]."""
+    texts, boxes = [], []
+    draw = Text.draw
+
+    def record(self, renderer, *args, **kwargs):
+        draw(self, renderer, *args, **kwargs)
+        if self.get_text().strip():
+            texts.append(self.get_text())
+            boxes.append(self.get_window_extent(renderer).extents)
+
+    monkeypatch.setattr(Text, "draw", record)
+    FigureCanvasAgg(figure).draw()
+    return texts, np.array(boxes)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_overlaps_or_leaves_the_page(name, monkeypatch):
+    figure = FIGURES[name]()
+    texts, boxes = drawn_texts(figure, monkeypatch)
+    width, height = figure.get_size_inches()
+    # Boxes are as high as the tallest letters, so neighbours may share a pixel of empty space.
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    i, j = np.nonzero(np.triu((high - low > 1).all(axis=2), k=1))
+    assert [(texts[a], texts[b]) for a, b in zip(i, j, strict=True)] == []
+    assert width <= 7
+    assert height <= 9 or name == "processes, 300 rows: taller than a page"
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, 2:] <= [figure.bbox.width, figure.bbox.height]).all()
+    everything = figure.get_tightbbox(figure.canvas.get_renderer())
+    assert min(everything.extents[:2]) >= 0
+    assert everything.x1 <= width
+    assert everything.y1 <= height
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"schematic"}))
+def test_note_is_in_the_title(name):
+    assert NOTE in FIGURES[name]().get_suptitle()
+
+
+def test_saving_twice_gives_equal_bytes(tmp_path):
+    figure = draw_masks(GROUPS[:2], 4, 2, 100)
+    again = draw_masks(GROUPS[:2], 4, 2, 100)
+    for i, each in enumerate((figure, figure, again)):
+        figures.save(each, tmp_path / f"{i}.pdf", tmp_path / f"{i}.png")
+    for suffix in ("pdf", "png"):
+        assert len({(tmp_path / f"{i}.{suffix}").read_bytes() for i in range(3)}) == 1
+
+
+def test_bytes_depend_neither_on_the_process_nor_on_its_matplotlib_settings(tmp_path):
+    program = (
+        "import sys, matplotlib\n"
+        "matplotlib.rcParams['font.size'] = 20\n"
+        "from mssvae import figures\n"
+        "figures.save(figures.schematic(), sys.argv[1], sys.argv[2])\n"
+        "assert matplotlib.rcParams['font.size'] == 20\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    figures.save(figures.schematic(), tmp_path / "0.pdf", tmp_path / "0.png")
+    subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "1.pdf", tmp_path / "1.png"],
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+    )
+    for suffix in ("pdf", "png"):
+        here, there = (tmp_path / f"{i}.{suffix}" for i in range(2))
+        assert hashlib.sha256(here.read_bytes()).digest() == (
+            hashlib.sha256(there.read_bytes()).digest()
+        )
+
+
+def test_pdf_embeds_truetype_fonts_and_no_date(tmp_path):
+    figures.save(figures.schematic(), tmp_path / "a.pdf", tmp_path / "a.png")
+    content = (tmp_path / "a.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    assert b"CreationDate" not in content
+
+
+def test_png_has_300_dots_per_inch(tmp_path):
+    figures.save(draw_qc(GROUPS[:2]), tmp_path / "a.pdf", tmp_path / "a.png")
+    header = (tmp_path / "a.png").read_bytes()[:24]
+    assert int.from_bytes(header[16:20], "big") == 2100
+
+
+def test_masks_count_dead_columns_and_genes_without_factor(monkeypatch):
+    factors = make_factors(["MS"], 50, 10)
+    masks = pd.DataFrame(0.0, index=range(100), columns=factors["factor"])
+    masks.iloc[:38, :38] = np.eye(38)
+    texts, _ = drawn_texts(figures.masks(masks, factors), monkeypatch)
+    assert "shared\n38 of 50 factors" in texts
+    assert "MS\n0 of 10 factors" in texts
+    assert any(text.startswith("38 genes with a non-zero weight (of 100)") for text in texts)
+
+
+def test_masks_order_genes_by_dominating_factor_then_weight():
+    factors = make_factors(["MS"], 2, 1)
+    masks = pd.DataFrame(
+        [[0, 0, 5], [0, -3, 0], [0, 0, 0], [1, 2, 0], [4, 0, 3], [-2, 0, 0]],
+        columns=factors["factor"],
+        dtype=float,
+    )
+    shared, specific = figures.masks(masks, factors).axes[:2]
+    assert shared.images[0].get_array().tolist() == [[4, -2, 1, 0, 0], [0, 0, 2, -3, 0]]
+    assert specific.images[0].get_array().tolist() == [[3, 0, 0, 0, 5]]
+    assert shared.images[0].norm.vmin == -shared.images[0].norm.vmax
+
+
+def test_masks_of_many_genes_keep_a_single_outlying_weight():
+    factors = make_factors([], 1, 0)
+    masks = pd.DataFrame({"shared_01": np.linspace(0.5, 0.1, 5000)})
+    masks.iloc[3210, 0] = -9.0
+    image = figures.masks(masks, factors).axes[0].images[0].get_array()
+    assert image.shape == (1, 1500)
+    assert (image == -9).sum() == 1
+    assert (image > 0).sum() == 1499
+
+
+def test_processes_draw_every_row_and_name_the_factors_without(monkeypatch):
+    factors = make_factors(["Healthy", "MS"], 2, 3)
+    table = make_processes(["Healthy_02", "MS_01", "MS_03"], 4)
+    figure = figures.processes(table, factors, kind="specific", title="Specific")
+    dots = [c.get_offsets() for axes in figure.axes for c in axes.collections]
+    x = np.concatenate([d[:, 0] for d in dots if len(d) == 4])
+    assert sorted(x) == sorted(table["FoldEnrichment"])
+    texts, _ = drawn_texts(figure, monkeypatch)
+    assert (
+        "Factors with an enriched process: 3 of 6. "
+        "Without one (number of genes): Healthy: 01 (2), 03 (4); MS: 02 (6)."
+    ) in [text.replace("\n", " ") for text in texts]
+
+
+def test_processes_of_the_other_kind_are_left_out(monkeypatch):
+    factors = make_factors(["MS"], 2, 1)
+    table = make_processes(factors["factor"].tolist(), 1)
+    table["Description"] = ["first", "second", "third"]
+    figure = figures.processes(table, factors, kind="shared", title="Shared")
+    texts, _ = drawn_texts(figure, monkeypatch)
+    assert {"first", "second"} <= set(texts)
+    assert "third" not in texts
+
+
+def test_processes_show_an_adjusted_p_value_of_zero():
+    factors = make_factors([], 1, 0)
+    table = make_processes(["shared_01"], 3)
+    table.loc[0, "p.adjust"] = 0.0
+    figure = figures.processes(table, factors, kind="shared", title="Shared")
+    FigureCanvasAgg(figure).draw()
+
+
+def test_process_of_an_unknown_factor_is_an_error():
+    with pytest.raises(InputError, match="'shared_09' is not in the factors table"):
+        figures.processes(
+            make_processes(["shared_09"], 1), make_factors([], 2, 0), kind="shared", title=""
+        )
+
+
+def test_processes_of_an_absent_kind_are_an_error():
+    with pytest.raises(InputError, match="no factor is of the kind 'specific'"):
+        figures.processes(
+            make_processes(["shared_01"], 1), make_factors([], 2, 0), kind="specific", title=""
+        )
+
+
+def test_history_without_epochs_is_an_error():
+    with pytest.raises(InputError, match="no epoch"):
+        figures.convergence(make_history(0))
+
+
+@pytest.mark.parametrize("column", ["epoch", "kl", "lambda0", "n_active_specific"])
+def test_missing_column_of_the_history_is_named(column):
+    with pytest.raises(InputError, match=f"history table: no column '{column}'"):
+        figures.convergence(make_history(3).drop(columns=column))
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("samples", "kept"), ("genes", "cpm_share"), ("steps", "genes_left")]
+)
+def test_missing_column_of_a_qc_table_is_named(table, column):
+    tables = dict(zip(("samples", "genes", "steps"), make_qc(GROUPS[:2]), strict=True))
+    tables[table] = tables[table].drop(columns=column)
+    with pytest.raises(InputError, match=f"{table} table: no column '{column}'"):
+        figures.qc(**tables, **THRESHOLDS)
+
+
+def test_missing_column_of_the_masks_or_factors_is_named():
+    factors = make_factors(["MS"], 2, 1)
+    masks = make_masks(factors, 10)
+    with pytest.raises(InputError, match="masks table: no column 'shared_02'"):
+        figures.masks(masks.drop(columns="shared_02"), factors)
+    with pytest.raises(InputError, match="factors table: no column 'study'"):
+        figures.masks(masks, factors.drop(columns="study"))
+
+
+def test_missing_column_of_the_processes_is_named():
+    factors = make_factors([], 2, 0)
+    table = make_processes(["shared_01"], 2)
+    with pytest.raises(InputError, match="process table: no column 'FoldEnrichment'"):
+        figures.processes(
+            table.drop(columns="FoldEnrichment"), factors, kind="shared", title="Shared"
+        )
+    with pytest.raises(InputError, match="factors table: no column 'n_genes'"):
+        figures.processes(table, factors.drop(columns="n_genes"), kind="shared", title="Shared")
+
+
+def test_group_keeps_its_colour_whatever_the_order():
+    assert group_colours(GROUPS) == group_colours(GROUPS[::-1])
+    assert len(set(group_colours(GROUPS).values())) == 8
+
+
+def test_more_groups_than_colours_is_an_error():
+    with pytest.raises(InputError, match="9 groups"):
+        group_colours([*GROUPS, "Sepsis"])
+
+
+@pytest.mark.parametrize(("kind", "note"), [("geo", None), ("files", None), ("synthetic", NOTE)])
+def test_source_note_marks_synthetic_counts(kind, note):
+    assert figures.source_note({"kind": kind}) == note
+
+
+def test_source_without_kind_is_an_error():
+    with pytest.raises(InputError, match="'kind'"):
+        figures.source_note({})
