@@ -58,8 +58,8 @@ def test_gse68086_keeps_284_samples_and_10081_genes(data_folder, tmp_path):
     assert genes["kept"].sum() == 10081
     assert composition(adata, filtered).to_numpy().tolist() == [
         ["Healthy", 55, 55],
-        ["Glioblastoma", 40, 40],
         ["Non Small Cell Lung Cancer", 60, 60],
+        ["Glioblastoma", 40, 40],
         ["Other Cancer", 130, 129],
         ["Total", 285, 284],
     ]

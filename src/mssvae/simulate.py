@@ -9,11 +9,11 @@ from scipy import sparse
 
 from mssvae.errors import InputError
 
-# Samples of each group in GSE68086.
+# Samples of each group in GSE68086, in the order of Table 1.
 _PLATELET_GROUPS = {
     "Healthy": 55,
-    "Glioblastoma": 40,
     "Non Small Cell Lung Cancer": 60,
+    "Glioblastoma": 40,
     "Other Cancer": 130,
 }
 # Share of the unplanted genes that are hardly expressed, for quality control to remove.
