@@ -1,14 +1,16 @@
 """Figure: heat map of the masks."""
 
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from mssvae import figures
-from mssvae.logs import log_to
 
-log_to(snakemake.log[0])
 figure = figures.masks(
     pd.read_csv(snakemake.input.masks, sep="\t", index_col="gene"),
     pd.read_csv(snakemake.input.factors, sep="\t"),

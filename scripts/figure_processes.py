@@ -1,14 +1,16 @@
 """Figures 4 and 5: top enriched processes of the shared or of the specific factors."""
 
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from mssvae import figures
-from mssvae.logs import log_to
 
-log_to(snakemake.log[0])
 figure = figures.processes(
     pd.read_csv(snakemake.input.table, sep="\t"),
     pd.read_csv(snakemake.input.factors, sep="\t"),

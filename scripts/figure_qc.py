@@ -1,14 +1,16 @@
 """Figure: what quality control removed."""
 
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from mssvae import figures
-from mssvae.logs import log_to
 
-log_to(snakemake.log[0])
 figure = figures.qc(
     pd.read_csv(snakemake.input.samples, sep="\t"),
     pd.read_csv(snakemake.input.genes, sep="\t"),

@@ -1,7 +1,9 @@
 """Figure 1: the model at a glance."""
 
-from mssvae import figures
 from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
+
+from mssvae import figures
+
 figures.save(figures.schematic(), snakemake.output.pdf, snakemake.output.png)

@@ -111,7 +111,7 @@ def _draw_genes(axes: Axes, genes: pd.DataFrame, min_counts: float, min_share: f
     )
     axes.axvline(min_counts + 1, color=ACCENT_COLOUR, linestyle="--")
     axes.axhline(min_share, color=ACCENT_COLOUR, linestyle="--")
-    axes.set_xlabel("counts over all samples + 1")
+    axes.set_xlabel("counts over the kept samples + 1")
     axes.set_ylabel("share of samples above the CPM threshold")
     axes.set_title(f"Genes: {genes['kept'].sum():,} of {len(genes):,} kept", pad=14)
     axes.figure.colorbar(cells, ax=axes, label="genes", fraction=0.05, pad=0.02)
@@ -125,7 +125,7 @@ def _draw_steps(axes: Axes, steps: pd.DataFrame, kind: str) -> None:
     for i, (n_left, n_removed) in enumerate(zip(left, removed, strict=True)):
         text = f" {n_left:,}" + (f" (−{n_removed:,})" if n_removed else "")
         axes.text(n_left + n_removed, i, text, va="center", fontsize=6.5)
-    axes.set_yticks(y, [textwrap.fill(rule, 34) for rule in steps["rule"]])
+    axes.set_yticks(y, [textwrap.fill(rule, 38) for rule in steps["rule"]])
     axes.set_ylim(len(steps) - 0.4, -0.6)
     # Room for the numbers at the ends of the bars.
     axes.set_xlim(0, (left + removed).max() * 1.35)
