@@ -21,7 +21,7 @@ def from_geo():
         cohorts.read_registry(snakemake.input.registry, params.datasets),
         snakemake.input.groups,
         params.groups,
-        data_folder=params.data_folder or os.environ.get("MSSVAE_DATA"),
+        data_folder=os.environ.get("MSSVAE_DATA"),
         cache=params.cache,
     )
 

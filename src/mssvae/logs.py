@@ -21,6 +21,8 @@ def log_to(path: str | os.PathLike) -> None:
         force=True,
     )
     logging.captureWarnings(True)
+    for library in ("fontTools", "rpy2"):  # Their notices about routine work hide ours.
+        logging.getLogger(library).setLevel(logging.WARNING)
     sys.excepthook = _log_uncaught
 
 

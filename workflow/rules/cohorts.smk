@@ -49,7 +49,6 @@ rule cohort_counts:
         group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
         seed=config["seed"],
         cache="resources/cache",
-        data_folder=None,
     message:
         "Bringing the counts of cohort {wildcards.cohort} into one file"
     script:
