@@ -398,6 +398,12 @@ def _matrix(adata: anndata.AnnData, layer: str | None, likelihood: str) -> torch
     validate_names(adata.obs_names, adata.var_names, "adata")
     if likelihood == "negative_binomial":
         validate_counts(matrix, adata.obs_names, adata.var_names, where)
+        empty = np.flatnonzero(np.asarray(matrix.sum(axis=1)).ravel() == 0)
+        if len(empty):
+            raise InputError(
+                f"{where}: sample {adata.obs_names[empty[0]]!r} has no counts in the "
+                f"{adata.n_vars} features: drop such samples"
+            )
     dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     dense = np.ascontiguousarray(dense, dtype=np.float32)
     if not np.isfinite(dense).all():

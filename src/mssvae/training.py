@@ -56,6 +56,8 @@ class FitSettings:
     prior_scale: float | None = None
 
     def __post_init__(self) -> None:
+        # Lists, as configuration files and saved models have them, compare equal to tuples.
+        object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
         for key in ("max_epochs", "batch_size", "lr", "lr_mask", "lambda1", "a"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive, not {getattr(self, key)}")

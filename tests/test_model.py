@@ -1,0 +1,312 @@
+import json
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mssvae
+from mssvae import training
+from mssvae.errors import FitError, InputError
+
+SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
+SHORT = {"max_epochs": 8, "batch_size": 32}
+
+
+def make_adata(likelihood="negative_binomial", n=90, n_features=12, seed=0):
+    """Three studies of different sizes; counts or real values without any structure."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, n_features))
+    if likelihood == "negative_binomial":
+        x = rng.negative_binomial(4, 0.2, size=(n, n_features)).astype(float)
+    studies = np.repeat(["MS", "Healthy", "GBM"], [n // 2, n // 3, n - n // 2 - n // 3])
+    return ad.AnnData(
+        x.astype(np.float32),
+        obs=pd.DataFrame({"group": studies}, index=[f"sample{i}" for i in range(n)]),
+        var=pd.DataFrame(index=[f"gene{j}" for j in range(n_features)]),
+    )
+
+
+@pytest.fixture(scope="module", params=["negative_binomial", "gaussian"])
+def fitted(request):
+    adata = make_adata(request.param)
+    return adata, mssvae.MSSVAE(adata, likelihood=request.param, **SMALL).fit(**SHORT)
+
+
+def test_masks_are_tables_of_features_by_factors(fitted):
+    adata, model = fitted
+    assert model.studies == ["GBM", "Healthy", "MS"]
+    assert list(model.masks.shared) == ["shared_01", "shared_02", "shared_03", "shared_04"]
+    assert list(model.masks.specific["MS"]) == ["MS_01", "MS_02"]
+    for table in (model.masks.shared, *model.masks.specific.values()):
+        assert table.index.equals(adata.var_names)
+    assert model.masks.wide().shape == (12, 4 + 3 * 2)
+
+
+def test_support_is_the_non_zero_pattern(fitted):
+    _, model = fitted
+    pd.testing.assert_frame_equal(model.support.wide(), model.masks.wide() != 0)
+
+
+def test_latent_gives_each_study_its_own_samples(fitted):
+    adata, model = fitted
+    latent = model.latent()
+    assert latent.shared.shape == (90, 4)
+    assert latent.shared.index.equals(adata.obs_names)
+    for study in model.studies:
+        assert latent.specific[study].shape[1] == 2
+        own = adata.obs_names[adata.obs["group"] == study]
+        assert latent.specific[study].index.equals(own)
+    assert np.isfinite(latent.shared).all(axis=None)
+
+
+def test_history_has_a_row_per_epoch_and_adds_up(fitted):
+    _, model = fitted
+    history = model.history
+    assert history["epoch"].tolist() == list(range(1, 9))
+    kl = history[["kl_shared", "kl_specific", "kl_library"]].sum(axis=1)
+    np.testing.assert_allclose(history["kl"], kl)
+    np.testing.assert_allclose(history["elbo"], history["reconstruction"] - history["kl"])
+    assert (history["kl"] >= 0).all()
+
+
+def test_factor_table_says_which_studies_use_a_factor(fitted):
+    _, model = fitted
+    table = model.factor_table().set_index("factor")
+    assert table["kind"].value_counts().to_dict() == {"specific": 6, "shared": 4}
+    assert table.loc["MS_01", "study"] == "MS"
+    assert table.loc["MS_01", ["kl_GBM", "kl_Healthy"]].isna().all()
+    assert (table.loc["shared_01", ["kl_GBM", "kl_Healthy", "kl_MS"]] >= 0).all()
+    assert (table["n_nonzero"] == model.support.wide().sum()).all()
+
+
+def test_saved_models_come_back_equal(fitted, tmp_path):
+    adata, model = fitted
+    model.save(tmp_path / "model.npz")
+    loaded = mssvae.MSSVAE.load(tmp_path / "model.npz", adata, device="cpu")
+    pd.testing.assert_frame_equal(loaded.masks.wide(), model.masks.wide())
+    pd.testing.assert_frame_equal(loaded.latent().wide(), model.latent().wide())
+    pd.testing.assert_frame_equal(loaded.history, model.history)
+    assert loaded.fit_settings == model.fit_settings
+
+
+def test_to_anndata_writes_the_documented_keys(fitted, tmp_path):
+    adata, model = fitted
+    result = model.to_anndata(adata)
+    assert "mssvae" not in adata.uns
+    np.testing.assert_array_equal(result.varm["mssvae_shared"], model.masks.shared)
+    np.testing.assert_array_equal(result.varm["mssvae_MS"], model.masks.specific["MS"])
+    np.testing.assert_array_equal(result.obsm["mssvae_shared"], model.latent().shared)
+    own = (adata.obs["group"] == "GBM").to_numpy()
+    np.testing.assert_array_equal(
+        result.obsm["mssvae_specific"][own], model.latent().specific["GBM"]
+    )
+    assert json.loads(result.uns["mssvae"]["settings"])["n_shared"] == 4
+    result.write_h5ad(tmp_path / "result.h5ad")
+    assert ad.read_h5ad(tmp_path / "result.h5ad").uns["mssvae"]["version"] == mssvae.__version__
+
+
+def test_manifest_is_enough_to_repeat_the_fit(fitted):
+    adata, model = fitted
+    manifest = json.loads(json.dumps(model.manifest()))
+    again = mssvae.MSSVAE(adata, **manifest["settings"], device=manifest["device"])
+    again.fit(**manifest["fit"])
+    pd.testing.assert_frame_equal(again.masks.wide(), model.masks.wide())
+    assert {"torch", "numpy"} <= manifest["packages"].keys()
+
+
+def test_same_seed_same_bytes(tmp_path):
+    adata = make_adata()
+    for name in ("one", "two"):
+        torch.manual_seed(len(name))  # The state of the global generator must not matter.
+        mssvae.MSSVAE(adata, seed=3, **SMALL).fit(**SHORT).save(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    other = mssvae.MSSVAE(adata, seed=4, **SMALL).fit(**SHORT)
+    same = mssvae.MSSVAE.load(tmp_path / "one", adata, device="cpu")
+    assert not np.array_equal(other.masks.wide(), same.masks.wide())
+
+
+def test_fit_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    mssvae.MSSVAE(make_adata(), **SMALL).fit(**SHORT)
+    torch.testing.assert_close(torch.get_rng_state(), before)
+
+
+def test_layers_and_sparse_matrices_are_read():
+    from scipy import sparse
+
+    adata = make_adata()
+    dense = mssvae.MSSVAE(adata, **SMALL).fit(**SHORT)
+    adata.layers["counts"] = sparse.csr_matrix(adata.X)
+    adata.X = adata.X * 0.5
+    layered = mssvae.MSSVAE(adata, layer="counts", **SMALL).fit(**SHORT)
+    pd.testing.assert_frame_equal(dense.masks.wide(), layered.masks.wide())
+
+
+def test_all_parameters_move_but_dead_columns_stay_zero():
+    model = mssvae.MSSVAE(make_adata(), **SMALL)
+    start = {name: p.detach().clone() for name, p in model.module.named_parameters()}
+    with torch.no_grad():
+        model.module.shared_mask[:, 0] = 0
+        model.module.alive_0[0] = False
+    model.fit(**SHORT)
+    assert (model.masks.shared["shared_01"] == 0).all()
+    assert (model.latent().shared["shared_01"] == 0).all()
+    still = [n for n, p in model.module.named_parameters() if torch.equal(p, start[n])]
+    assert still == []
+
+
+def test_two_blocks_of_features_are_told_apart():
+    """A recovery check that is quick: one factor of both studies, and one of study b alone."""
+    rng = np.random.default_rng(5)
+    n = 400
+    shared, own = rng.normal(size=(2, n, 1))
+    in_b = (np.arange(n) % 2 == 1)[:, None]
+    x = np.hstack([np.tile(shared, 6), np.tile(own * in_b, 6)]) * 3 + rng.normal(size=(n, 12))
+    adata = ad.AnnData(x.astype(np.float32))
+    adata.obs["group"] = np.where(in_b[:, 0], "b", "a")
+    model = mssvae.MSSVAE(
+        adata, likelihood="gaussian", n_shared=2, n_specific=2, hidden=(16, 16), device="cpu"
+    ).fit(max_epochs=300, batch_size=100, lr=0.01)
+    used_in_a = model.support.shared.any(axis=1) | model.support.specific["a"].any(axis=1)
+    used_in_b = model.support.shared.any(axis=1) | model.support.specific["b"].any(axis=1)
+    assert used_in_a.iloc[:6].all()
+    assert used_in_b.all()
+    factor = model.latent().shared.to_numpy()
+    best = max(abs(np.corrcoef(factor[:, k], shared[:, 0])[0, 1]) for k in range(2))
+    assert best > 0.9
+
+
+class TestSampler:
+    def test_every_study_is_as_likely_and_batches_are_equal(self):
+        study = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
+        x = torch.arange(1000.0).unsqueeze(1)
+        sampler = training.BatchSampler(
+            x, torch.zeros(1000), study, 300, torch.Generator().manual_seed(0)
+        )
+        batches = [batch for _ in range(20) for batch in sampler]
+        assert {len(batch.x) for batch in batches} == {250}
+        counts = torch.tensor([batch.counts for batch in batches]).sum(0)
+        np.testing.assert_allclose(counts / counts.sum(), [1 / 3] * 3, atol=0.01)
+        for batch in batches:
+            in_order = torch.repeat_interleave(torch.arange(3), torch.tensor(batch.counts))
+            torch.testing.assert_close(study[batch.x[:, 0].long()], in_order)
+
+    def test_a_batch_without_or_with_one_sample_of_a_study_is_no_problem(self):
+        model = mssvae.MSSVAE(make_adata(), **SMALL).fit(max_epochs=3, batch_size=2)
+        assert np.isfinite(model.history["objective"]).all()
+
+
+class TestSpikeRate:
+    def test_ladder_is_the_published_one(self):
+        settings = training.FitSettings(max_epochs=100)
+        assert [settings.lambda0_at(e) for e in (0, 4, 5, 29, 30, 99)] == [1, 1, 10, 10, 15, 15]
+
+    @pytest.mark.parametrize("lambda0", [[], [(0.1, 1)], [(0, 1), (0.5, 2), (0.4, 3)], [(0, -1)]])
+    def test_a_ladder_that_makes_no_sense_is_refused(self, lambda0):
+        with pytest.raises(InputError, match="lambda0"):
+            training.FitSettings(lambda0=lambda0)
+
+
+class TestBadInput:
+    def fails(self, match, adata=None, **settings):
+        with pytest.raises(InputError, match=match):
+            mssvae.MSSVAE(make_adata() if adata is None else adata, **(SMALL | settings))
+
+    def test_unknown_likelihood(self):
+        self.fails("unknown likelihood 'poisson'", likelihood="poisson")
+
+    def test_cuda_without_cuda(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        self.fails("'cuda' was asked for", device="cuda")
+
+    def test_missing_study_column(self):
+        self.fails("no column 'disease'", study_key="disease")
+
+    def test_sample_without_study(self):
+        adata = make_adata()
+        adata.obs.loc["sample7", "group"] = None
+        self.fails("'sample7'", adata)
+
+    def test_study_with_one_sample(self):
+        adata = make_adata()
+        adata.obs.loc["sample7", "group"] = "alone"
+        self.fails("'alone' has one sample", adata)
+
+    def test_study_called_shared(self):
+        adata = make_adata()
+        adata.obs["group"] = adata.obs["group"].replace("MS", "shared")
+        self.fails("no study may be called 'shared'", adata)
+
+    @pytest.mark.parametrize("value", [-1, 0.5, np.nan, np.inf])
+    def test_counts_that_are_none(self, value):
+        adata = make_adata()
+        adata.X[7, 3] = value
+        self.fails("adata.X: the count of gene 'gene3' in sample 'sample7'", adata)
+
+    def test_nan_in_gaussian_data(self):
+        adata = make_adata("gaussian")
+        adata.X[7, 3] = np.nan
+        self.fails("sample 'sample7', feature 'gene3'", adata, likelihood="gaussian")
+
+    def test_constant_feature_in_gaussian_data(self):
+        adata = make_adata("gaussian")
+        adata.X[:, 3] = 1
+        self.fails("1 features have the same value", adata, likelihood="gaussian")
+
+    def test_empty_sample(self):
+        adata = make_adata()
+        adata.X[7] = 0
+        self.fails("'sample7' has no counts", adata)
+
+    @pytest.mark.filterwarnings("ignore:.*names are not unique")
+    def test_repeated_gene(self):
+        adata = make_adata()
+        adata.var_names = ["gene0"] * 2 + [f"gene{j}" for j in range(2, 12)]
+        self.fails("gene names occur more than once, such as 'gene0'", adata)
+
+    def test_unknown_layer(self):
+        self.fails("no layer 'raw'", layer="raw")
+
+    @pytest.mark.parametrize(
+        "settings", [{"n_shared": 0}, {"n_specific": 0}, {"hidden": (8,)}, {"hidden": (8, 0)}]
+    )
+    def test_sizes(self, settings):
+        self.fails(next(iter(settings)), **settings)
+
+    @pytest.mark.parametrize("key", ["max_epochs", "batch_size", "lr", "lr_mask", "prior_scale"])
+    def test_settings_of_the_fit(self, key):
+        with pytest.raises(InputError, match=key):
+            mssvae.MSSVAE(make_adata(), **SMALL).fit(**{key: -1})
+
+    def test_fitting_twice(self):
+        model = mssvae.MSSVAE(make_adata(), **SMALL).fit(**SHORT)
+        with pytest.raises(InputError, match="is fitted"):
+            model.fit(**SHORT)
+
+    def test_nan_loss_names_epoch_and_study(self, monkeypatch):
+        model = mssvae.MSSVAE(make_adata(), **SMALL)
+        original, calls = training.backpropagate, []
+
+        def break_a_study_in_the_second_epoch(*args, **kwargs):
+            calls.append(1)
+            parts = original(*args, **kwargs)
+            if len(calls) == 5:  # Three batches an epoch.
+                parts["reconstruction"][1] = float("nan")
+            return parts
+
+        monkeypatch.setattr(training, "backpropagate", break_a_study_in_the_second_epoch)
+        with pytest.raises(FitError, match="not finite in epoch 2, study 'Healthy'"):
+            model.fit(**SHORT)
+
+    def test_loading_something_else(self, fitted, tmp_path):
+        adata, model = fitted
+        (tmp_path / "text").write_text("no model")
+        with pytest.raises(InputError, match="is not a model"):
+            mssvae.MSSVAE.load(tmp_path / "text", adata)
+        model.save(tmp_path / "model")
+        with pytest.raises(InputError, match="obs_names"):
+            mssvae.MSSVAE.load(tmp_path / "model", adata[5:].copy())
+        with pytest.raises(InputError, match="features"):
+            mssvae.MSSVAE.load(tmp_path / "model", adata[:, 1:].copy())
