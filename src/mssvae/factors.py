@@ -18,9 +18,7 @@ def gene_sets(masks: pd.DataFrame, threshold: float = 0.5) -> dict[str, list[str
     return sets
 
 
-def enriched_shares(
-    factors: pd.DataFrame, summary: pd.DataFrame, small: int = 5
-) -> pd.DataFrame:
+def enriched_shares(factors: pd.DataFrame, summary: pd.DataFrame, small: int = 5) -> pd.DataFrame:
     """Return the numbers that section 5 quotes about enrichment, by kind of factor and study.
 
     Parameters

@@ -44,7 +44,7 @@ rule cohort_counts:
         runtime=60,
     params:
         source=lookup(within=config, dpath="cohorts/{cohort}/source"),
-        datasets=lookup(within=config, dpath="cohorts/{cohort}/datasets"),
+        datasets=lookup(within=config, dpath="cohorts/{cohort}/datasets", default=[]),
         groups=lookup(within=config, dpath="cohorts/{cohort}/groups"),
         group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
         seed=config["seed"],

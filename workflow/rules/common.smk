@@ -42,7 +42,7 @@ def cohort_inputs(wildcards):
     inputs = {}
     if cohort["source"] in ("geo", "auto"):
         inputs |= {
-            "registry": "config/datasets.yaml",
+            "registry": str(REPOSITORY / "config/datasets.yaml"),
             "groups": cohort["group_mapping"],
         }
     if cohort["source"] in ("auto", "synthetic"):

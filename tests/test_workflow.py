@@ -1,0 +1,319 @@
+"""The workflow as its users run it: snakemake on the command line, in a folder of its own."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+TOOLS = Path(sys.executable).parent
+MODEL = {"n_shared": 3, "n_specific": 2, "hidden": [8, 8], "device": "cpu"}
+FIT = {"max_epochs": 5, "batch_size": 100}
+
+
+def snakemake(*arguments, folder=REPOSITORY, **environment):
+    """Run snakemake on this repository's workflow with ``folder`` as working directory."""
+    return subprocess.run(
+        [
+            TOOLS / "snakemake",
+            "--snakefile",
+            REPOSITORY / "Snakefile",
+            "--directory",
+            folder,
+            "--cores",
+            "2",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def write_config(folder, cohort, **settings):
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"run": "test", **settings, "cohorts": {"mine": cohort}}))
+    return path
+
+
+def write_own_files(folder, n_samples=30, n_genes=80):
+    """A count matrix (genes x samples) and a sample sheet, as a user would bring them."""
+    rng = np.random.default_rng(0)
+    samples = [f"s{i}" for i in range(n_samples)]
+    genes = [f"ENSG{j:011d}" for j in range(n_genes)]
+    counts = pd.DataFrame(rng.negative_binomial(5, 1e-3, (n_genes, n_samples)), genes, samples)
+    counts.to_csv(folder / "counts.tsv.gz", sep="\t")
+    sheet = pd.DataFrame({"sample": samples, "group": ["case", "control"] * (n_samples // 2)})
+    sheet.to_csv(folder / "samples.tsv", sep="\t", index=False)
+    return {
+        "title": "My cohort",
+        "source": "files",
+        "counts": "counts.tsv.gz",
+        "samples": "samples.tsv",
+        "n_genes": 50,
+        "model": MODEL,
+        "fit": FIT,
+    }
+
+
+def tables_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*.tsv*"))
+        if "benchmarks" not in path.parts
+    }
+
+
+class TestStyle:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["ruff", "check", "."],
+            ["ruff", "format", "--check", "."],
+            ["snakefmt", "--check", "workflow", "Snakefile"],
+            ["snakemake", "--lint"],
+            ["snakemake", "--lint", "--configfile", "config/quick.yaml"],
+        ],
+        ids=" ".join,
+    )
+    def test_linters_have_nothing_to_say(self, command):
+        tool, *arguments = command
+        answer = subprocess.run(
+            [TOOLS / tool, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+class TestConfig:
+    @pytest.mark.parametrize("name", ["config", "quick"])
+    def test_shipped_configs_plan_every_figure_and_table(self, name):
+        answer = snakemake("-n", "--forceall", "--configfile", f"config/{name}.yaml")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        for rule in ("figure_schematic", "figure_qc", "figure_processes", "fit_cohort"):
+            assert rule in answer.stdout + answer.stderr
+
+    def test_defaults_are_the_published_settings(self, tmp_path):
+        """Table 2 and appendix C of the paper, without a word about them in the config."""
+        schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+        cohort = schema["$defs"]["cohort"]["properties"]
+        defaults = {
+            key: setting["default"]
+            for part in ("model", "fit", "qc")
+            for key, setting in cohort[part]["properties"].items()
+        }
+        assert defaults["batch_size"] == 512
+        assert defaults["max_epochs"] == 800
+        assert defaults["hidden"] == [256, 128]
+        assert (defaults["n_shared"], defaults["n_specific"]) == (50, 10)
+        assert (defaults["lr"], defaults["lr_mask"]) == (0.001, 0.01)
+        assert defaults["lambda0"] == [[0, 1], [0.05, 10], [0.3, 15]]
+        assert defaults["min_log_library"] == 12.5
+        assert cohort["n_genes"]["default"] == 5000
+        assert cohort["gene_set_threshold"]["default"] == 0.5
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"n_gens": 100}, "n_gens"),
+            ({"fit": {"max_epoch": 3}}, "max_epoch"),
+            ({"model": {"likelihood": "poisson"}}, "poisson"),
+            ({"source": "web"}, "web"),
+            ({"fit": {"lr": -1}}, "lr"),
+            ({"qc": {"min_cpm_share": 2}}, "min_cpm_share"),
+        ],
+    )
+    def test_mistakes_are_named(self, change, named, tmp_path):
+        config = write_config(tmp_path, write_own_files(tmp_path) | change)
+        answer = snakemake("-n", "--configfile", config, folder=tmp_path)
+        assert answer.returncode != 0
+        assert named in answer.stdout + answer.stderr
+
+    def test_files_without_a_sample_sheet_are_asked_for(self, tmp_path):
+        cohort = write_own_files(tmp_path)
+        del cohort["samples"]
+        answer = snakemake("-n", "--configfile", write_config(tmp_path, cohort), folder=tmp_path)
+        assert answer.returncode != 0
+        assert "samples" in answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="module")
+def own_cohort(tmp_path_factory):
+    """A finished run on files of one's own."""
+    folder = tmp_path_factory.mktemp("own")
+    config = write_config(folder, write_own_files(folder))
+    answer = snakemake("--configfile", config, folder=folder)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return folder, config
+
+
+class TestOwnCohort:
+    def test_every_figure_is_there_as_pdf_and_png(self, own_cohort):
+        folder, _ = own_cohort
+        figures = folder / "results/test/cohorts/mine/figures"
+        names = {"qc", "convergence", "masks", "shared_processes", "specific_processes"}
+        assert {path.stem for path in figures.glob("*.pdf")} == names
+        assert {path.stem for path in figures.glob("*.png")} == names
+        assert (folder / "results/test/figures/schematic.pdf").exists()
+
+    def test_manifest_says_how_the_fit_was_made(self, own_cohort):
+        folder, _ = own_cohort
+        manifest = json.loads((folder / "results/test/cohorts/mine/fit/manifest.json").read_text())
+        assert manifest["settings"]["seed"] == 1
+        assert manifest["fit"]["max_epochs"] == 5
+        assert manifest["source"]["kind"] == "files"
+        assert manifest["device"] == "cpu"
+        assert "torch" in manifest["packages"]
+        assert "commit" in manifest
+
+    def test_masks_have_the_selected_genes_and_all_factors(self, own_cohort):
+        folder, _ = own_cohort
+        masks = pd.read_csv(folder / "results/test/cohorts/mine/fit/masks.tsv.gz", sep="\t")
+        assert masks.shape == (50, 1 + 3 + 2 * 2)
+        assert list(masks)[:2] == ["gene", "shared_01"]
+
+    def test_a_second_run_has_nothing_to_do(self, own_cohort):
+        folder, config = own_cohort
+        answer = snakemake("--configfile", config, folder=folder)
+        assert answer.returncode == 0
+        assert "Nothing to be done" in answer.stdout + answer.stderr
+
+    def test_a_lost_figure_is_drawn_again_without_another_fit(self, own_cohort):
+        folder, config = own_cohort
+        figure = "results/test/cohorts/mine/figures/masks.pdf"
+        before = (folder / figure).read_bytes()
+        (folder / figure).unlink()
+        answer = snakemake(figure, "--configfile", config, folder=folder)
+        assert "fit_cohort" not in answer.stdout + answer.stderr
+        assert (folder / figure).read_bytes() == before
+
+    def test_the_same_seed_gives_the_same_bytes(self, own_cohort, tmp_path):
+        folder, _ = own_cohort
+        for name in ("counts.tsv.gz", "samples.tsv", "config.yaml"):
+            shutil.copy(folder / name, tmp_path)
+        tables = "results/test/cohorts/mine/tables/enriched_shares.tsv"
+        answer = snakemake(tables, "--configfile", tmp_path / "config.yaml", folder=tmp_path)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        again = tables_of(tmp_path / "results")
+        first = tables_of(folder / "results")
+        assert "test/cohorts/mine/fit/masks.tsv.gz" in again
+        assert again == {name: first[name] for name in again}
+
+
+class TestFailures:
+    def run_to_failure(self, folder, cohort, **environment):
+        answer = snakemake(
+            "--configfile", write_config(folder, cohort), folder=folder, **environment
+        )
+        assert answer.returncode != 0
+        left = [p for p in (folder / "results").rglob("*") if p.name.startswith(".writing")]
+        assert left == []
+        return answer.stdout + answer.stderr
+
+    def test_a_truncated_matrix_is_named_and_nothing_is_left(self, tmp_path):
+        cohort = write_own_files(tmp_path)
+        content = (tmp_path / "counts.tsv.gz").read_bytes()
+        (tmp_path / "counts.tsv.gz").write_bytes(content[: len(content) // 2])
+        assert "counts.tsv.gz" in self.run_to_failure(tmp_path, cohort)
+        assert not list((tmp_path / "results").rglob("*.h5ad"))
+        log = tmp_path / "results/test/logs/mine/cohort_counts.log"
+        assert "InputError" in log.read_text()
+
+    def test_more_genes_than_there_are(self, tmp_path):
+        cohort = write_own_files(tmp_path) | {"n_genes": 5000}
+        assert "5000" in self.run_to_failure(tmp_path, cohort)
+
+    def test_a_group_that_is_not_in_the_data(self, tmp_path):
+        cohort = write_own_files(tmp_path) | {"groups": ["case", "control", "relapse"]}
+        assert "relapse" in self.run_to_failure(tmp_path, cohort)
+
+    def test_cuda_that_is_not_there(self, tmp_path):
+        cohort = write_own_files(tmp_path) | {"model": MODEL | {"device": "cuda"}}
+        output = self.run_to_failure(tmp_path, cohort, CUDA_VISIBLE_DEVICES="")
+        assert "'cuda' was asked for" in output
+
+    def test_geo_that_cannot_be_reached_names_file_and_address(self, tmp_path):
+        mapping = str(REPOSITORY / "config/groups/platelet.tsv")
+        cohort = {
+            "title": "Platelets",
+            "source": "geo",
+            "datasets": ["GSE68086"],
+            "group_mapping": mapping,
+        }
+        proxy = "http://127.0.0.1:9"  # Nobody listens there.
+        output = self.run_to_failure(
+            tmp_path, cohort, MSSVAE_DATA=str(tmp_path), https_proxy=proxy, HTTPS_PROXY=proxy
+        )
+        assert "GSE68086_TEP_data_matrix.txt.gz" in output
+        assert "https://ftp.ncbi.nlm.nih.gov/geo/" in output
+
+
+class TestPlateletCohort:
+    def test_quality_control_of_the_published_counts(self, data_folder, tmp_path):
+        config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())
+        config["cohorts"]["platelet"]["group_mapping"] = str(
+            REPOSITORY / "config/groups/platelet.tsv"
+        )
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        tables = "results/paper/cohorts/platelet/tables"
+        answer = snakemake(
+            f"{tables}/genes.tsv.gz",
+            "--configfile",
+            tmp_path / "config.yaml",
+            folder=tmp_path,
+            MSSVAE_DATA=str(data_folder),
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        composition = pd.read_csv(tmp_path / tables / "composition.tsv", sep="\t", index_col=0)
+        assert composition["samples_after_qc"].to_dict() == {
+            "Healthy": 55,
+            "Non Small Cell Lung Cancer": 60,
+            "Glioblastoma": 40,
+            "Other Cancer": 129,
+            "Total": 284,
+        }
+        steps = pd.read_csv(tmp_path / tables / "qc_steps.tsv", sep="\t")
+        assert steps.iloc[-1][["samples_left", "genes_left"]].tolist() == [284, 10081]
+        with gzip.open(tmp_path / tables / "genes.tsv.gz", "rt") as stream:
+            genes = pd.read_csv(stream, sep="\t")
+        assert genes["selected"].sum() == 5000
+        source = json.loads(
+            (tmp_path / "results/paper/cohorts/platelet/data/source.json").read_text()
+        )
+        assert source["kind"] == "geo"
+
+    def test_without_counts_a_synthetic_cohort_takes_their_place_and_says_so(self, tmp_path):
+        config = yaml.safe_load((REPOSITORY / "config/quick.yaml").read_text())
+        platelet = config["cohorts"]["platelet"]
+        platelet["group_mapping"] = str(REPOSITORY / "config/groups/platelet.tsv")
+        platelet |= {"n_genes": 60, "model": MODEL, "fit": FIT}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        cohort = tmp_path / "results/quick/cohorts/platelet"
+        proxy = "http://127.0.0.1:9"
+        answer = snakemake(
+            "results/quick/cohorts/platelet/figures/convergence.pdf",
+            "--configfile",
+            tmp_path / "config.yaml",
+            folder=tmp_path,
+            MSSVAE_DATA=str(tmp_path),
+            https_proxy=proxy,
+            HTTPS_PROXY=proxy,
+        )
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        manifest = json.loads((cohort / "fit/manifest.json").read_text())
+        assert manifest["source"]["kind"] == "synthetic"
+        log = tmp_path / "results/quick/logs/platelet/cohort_counts.log"
+        assert "SYNTHETIC" in log.read_text()
