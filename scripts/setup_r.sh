@@ -9,9 +9,10 @@ have_r() {
 have_r && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing with apt: $*"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-    have_r && exit 0
+    export DEBIAN_FRONTEND=noninteractive
+    if apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then
+        have_r && exit 0
+    fi
 fi
 echo "R with the packages AnnotationDbi, org.Hs.eg.db and GO.db is needed and was not found." >&2
 echo "On Debian or Ubuntu:  sudo apt-get install $*" >&2

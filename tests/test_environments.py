@@ -1,4 +1,4 @@
-"""The conda environments: exact, in agreement, and one for every import of the scripts."""
+"""The environments: exact and in agreement."""
 
 import re
 from pathlib import Path

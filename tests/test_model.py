@@ -169,7 +169,7 @@ def test_a_shared_and_a_specific_block_are_recovered():
     adata.obs["group"] = np.where(in_b[:, 0], "b", "a")
     model = mssvae.MSSVAE(
         adata, likelihood="gaussian", n_shared=2, n_specific=2, hidden=(16, 16), device="cpu"
-    ).fit(max_epochs=150, batch_size=100, lr=0.01)
+    ).fit(max_epochs=300, batch_size=100, lr=0.01)
 
     sets = gene_sets(model.masks.wide(), threshold=0.5)
     found = {name: sorted(map(int, genes)) for name, genes in sets.items() if genes}
@@ -238,10 +238,24 @@ class TestBadInput:
         adata.obs.loc["sample7", "group"] = "alone"
         self.fails("'alone' has one sample", adata)
 
-    def test_study_called_shared(self):
+    @pytest.mark.parametrize("name", ["shared", "GBM/IDH"])
+    def test_study_names_that_tables_and_files_cannot_hold(self, name):
         adata = make_adata()
-        adata.obs["group"] = adata.obs["group"].replace("MS", "shared")
-        self.fails("no study may be called 'shared'", adata)
+        adata.obs["group"] = adata.obs["group"].replace("MS", name)
+        self.fails(f"rename '{name}'", adata)
+
+    def test_data_that_are_missing(self):
+        adata = make_adata()
+        self.fails("adata.X is empty", ad.AnnData(obs=adata.obs, var=adata.var))
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:x", "mps"])
+    def test_unknown_device(self, device):
+        self.fails("unknown device", device=device)
+
+    def test_a_gpu_beyond_those_there_are(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        self.fails("there are 1 GPUs", device="cuda:7")
 
     @pytest.mark.parametrize("value", [-1, 0.5, np.nan, np.inf])
     def test_counts_that_are_none(self, value):
@@ -290,18 +304,19 @@ class TestBadInput:
             model.fit(**SHORT)
 
     def test_nan_loss_names_epoch_and_study(self, monkeypatch):
+        """Also where several batches follow in the epoch."""
         model = mssvae.MSSVAE(make_adata(), **SMALL)
         original, calls = training.backpropagate, []
 
-        def break_a_study_in_the_second_epoch(*args, **kwargs):
+        def break_an_encoder_in_the_second_epoch(module, *args, **kwargs):
             calls.append(1)
-            parts = original(*args, **kwargs)
-            if len(calls) == 5:  # Three batches an epoch.
-                parts["reconstruction"][1] = float("nan")
-            return parts
+            if len(calls) == 4:  # Three batches an epoch.
+                with torch.no_grad():
+                    module.specific_encoders[1].mean.bias.fill_(torch.nan)
+            return original(module, *args, **kwargs)
 
-        monkeypatch.setattr(training, "backpropagate", break_a_study_in_the_second_epoch)
-        with pytest.raises(FitError, match="not finite in epoch 2, study 'Healthy'"):
+        monkeypatch.setattr(training, "backpropagate", break_an_encoder_in_the_second_epoch)
+        with pytest.raises(FitError, match="not finite in epoch 2, study 'Healthy':"):
             model.fit(**SHORT)
 
     def test_loading_something_else(self, fitted, tmp_path):
@@ -310,6 +325,14 @@ class TestBadInput:
         with pytest.raises(InputError, match="is not a model"):
             mssvae.MSSVAE.load(tmp_path / "text", adata)
         model.save(tmp_path / "model")
+        half = (tmp_path / "model").read_bytes()[:5000]
+        (tmp_path / "half").write_bytes(half)
+        with pytest.raises(InputError, match="is not a model"):
+            mssvae.MSSVAE.load(tmp_path / "half", adata)
+        changed = adata.copy()
+        changed.X[0, 0] += 1
+        with pytest.raises(InputError, match="values of adata"):
+            mssvae.MSSVAE.load(tmp_path / "model", changed)
         with pytest.raises(InputError, match="obs_names"):
             mssvae.MSSVAE.load(tmp_path / "model", adata[5:].copy())
         with pytest.raises(InputError, match="features"):

@@ -33,9 +33,12 @@ def enriched_shares(factors: pd.DataFrame, summary: pd.DataFrame, small: int = 5
     Returns
     -------
     DataFrame
-        Rows: all shared factors, all specific factors, then each study's own. ``n_factors`` to
-        start from, ``n_gene_sets`` that are not empty, ``n_small`` of these, ``n_enriched`` with at
-        least one process, and ``share_enriched`` of the gene sets that are not empty (NaN without).
+        Rows: all shared factors, all specific factors, then each study's own. Columns:
+        ``n_factors`` to start from; ``n_gene_sets``, those that are not empty; ``n_small``, empty
+        ones included; ``n_enriched`` with at least one process; and this number as a share of the
+        factors, ``share_of_factors``, and of the gene sets, ``share_of_gene_sets`` (NaN without
+        any). The paper's denominator is likely the factors: it speaks of 60 clusters, ten for each
+        of six groups.
     """
     table = factors.merge(summary[["set", "n_enriched"]], left_on="factor", right_on="set")
     rows = [("shared", "all", table[table["kind"] == "shared"])]
@@ -48,12 +51,12 @@ def enriched_shares(factors: pd.DataFrame, summary: pd.DataFrame, small: int = 5
             "study": study,
             "n_factors": len(part),
             "n_gene_sets": (part["n_genes"] > 0).sum(),
-            "n_small": part["n_genes"].between(1, small - 1).sum(),
+            "n_small": (part["n_genes"] < small).sum(),
             "n_enriched": (part["n_enriched"] > 0).sum(),
         }
         for kind, study, part in rows
     )
-    result["share_enriched"] = result["n_enriched"] / result["n_gene_sets"].where(
-        result["n_gene_sets"] > 0
-    )
+    result["share_of_factors"] = result["n_enriched"] / result["n_factors"]
+    n_gene_sets = result["n_gene_sets"].where(result["n_gene_sets"] > 0)
+    result["share_of_gene_sets"] = result["n_enriched"] / n_gene_sets
     return result

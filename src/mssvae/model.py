@@ -1,9 +1,12 @@
 """The user's class: fit the multi-study sparse VAE to an AnnData and read its factors."""
 
+import hashlib
 import json
 import logging
 import os
 import platform
+import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -275,6 +278,7 @@ class MSSVAE:
             "studies": self.studies,
             "obs_names": self.obs_names.tolist(),
             "var_names": self.var_names.tolist(),
+            "data_sha256": self._data_sha256(),
             "history": self.history.to_dict("list"),
         }
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
@@ -292,16 +296,18 @@ class MSSVAE:
             If the file is not a saved model, or ``adata`` has other samples, features or studies.
         """
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as content:
                 state = {key: torch.from_numpy(content[key]) for key in content if key != "about"}
                 about = json.loads(str(content["about"]))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
         model = cls(adata, **about["settings"], device=device)
         for key, found in (("studies", model.studies), ("obs_names", model.obs_names.tolist())):
             if about[key] != found:
                 raise InputError(f"the {key} of adata are not those that {path} was fitted to")
         model._check_names(adata, pd.Index(about["var_names"]))
+        if about["data_sha256"] != model._data_sha256():
+            raise InputError(f"the values of adata are not those that {path} was fitted to")
         model.module.load_state_dict(state)
         if about["fit"] is not None:
             model.fit_settings = FitSettings(**about["fit"])
@@ -335,6 +341,9 @@ class MSSVAE:
             {name: _table(tensor, index, name) for name, tensor in tables},
         )
 
+    def _data_sha256(self) -> str:
+        return hashlib.sha256(self._x.cpu().numpy().tobytes()).hexdigest()
+
     def _check_names(self, adata: anndata.AnnData, var_names: pd.Index | None = None) -> None:
         var_names = self.var_names if var_names is None else var_names
         if not adata.var_names.equals(var_names):
@@ -353,11 +362,18 @@ def _resolve_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if available else "cpu"
         log.info("device auto: %s", device)
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError(f"unknown device {device!r}: use auto, cpu, cuda or cuda:<number>")
     resolved = torch.device(device)
     if resolved.type == "cuda" and not available:
         raise InputError(
             f"device {device!r} was asked for, but torch {torch.__version__} finds no CUDA GPU: "
             "install a CUDA build and check nvidia-smi, or use device='cpu'"
+        )
+    if (resolved.index or 0) >= max(1, torch.cuda.device_count()):
+        raise InputError(
+            f"device {device!r} was asked for, but there are {torch.cuda.device_count()} GPUs, "
+            "numbered from 0"
         )
     return resolved
 
@@ -384,8 +400,11 @@ def _studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], torch.T
             "merge it with another study or drop it"
         )
     names = [str(name) for name in column.cat.categories]
-    if "shared" in names:
-        raise InputError(f"no study may be called 'shared': rename it in {study_key!r}")
+    for name in names:
+        if name == "shared" or "/" in name:  # A slash would split a key of an .h5ad file.
+            raise InputError(
+                f"no study may be called 'shared' or contain '/': rename {name!r} in {study_key!r}"
+            )
     return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
 
 
@@ -395,6 +414,8 @@ def _matrix(adata: anndata.AnnData, layer: str | None, likelihood: str) -> torch
     if layer is not None and layer not in adata.layers:
         raise InputError(f"adata has no layer {layer!r}: choose one of {list(adata.layers)}")
     matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        raise InputError("adata.X is empty: put the data there, or name a layer")
     validate_names(adata.obs_names, adata.var_names, "adata")
     if likelihood == "negative_binomial":
         validate_counts(matrix, adata.obs_names, adata.var_names, where)

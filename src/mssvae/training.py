@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # Features are decoded in chunks whose hidden activations hold about this many numbers: large
 # enough for efficient matrix products, small enough to stay in a processor's cache.
-CHUNK_ELEMENTS = 2**21
+CHUNK_ELEMENTS = 2**20
 
 
 @dataclass(frozen=True)
@@ -281,8 +282,9 @@ class MaskOptimiser:
             correction = 1 - group["betas"][1] ** state["step"]
             metric = torch.sqrt(state["exp_avg_sq"] / correction) + group["eps"]
             shrinkage = group["lr"] * rate / (self.prior_scale * metric)
+            mask.sub_(mask.clamp(-shrinkage, shrinkage))
             # A dead column has no gradient, but Adam's momentum would still move it.
-            mask.copy_(mask.sign() * (mask.abs() - shrinkage).clamp_min(0) * alive)
+            mask.masked_fill_(~alive, 0)
 
     @torch.no_grad()
     def drop_dead_columns(self) -> None:
@@ -336,14 +338,16 @@ def fit(
         If the objective is not finite; names epoch and study.
     """
     prior_scale = len(x) if settings.prior_scale is None else settings.prior_scale
+    # One seed for both would make the noise of the first samples follow their choice.
+    sampler_seed, noise_seed = np.random.SeedSequence(seed).generate_state(2, np.uint64).tolist()
     sampler = BatchSampler(
         x,
         module.likelihood.log_base(x),
         study,
         settings.batch_size,
-        torch.Generator().manual_seed(seed),
+        torch.Generator().manual_seed(sampler_seed),
     )
-    noise_generator = torch.Generator(x.device).manual_seed(seed)
+    noise_generator = torch.Generator(x.device).manual_seed(noise_seed)
     mask_ids = {id(mask) for mask in module.masks}
     networks = [p for p in module.parameters() if id(p) not in mask_ids]
     network_optimiser = torch.optim.Adam(networks, lr=settings.lr)
@@ -367,10 +371,11 @@ def fit(
             )
             module.zero_grad()
             parts = backpropagate(module, batch, noise, live, prior_scale)
+            # Before the step: after it, one study's trouble would be everyone's.
+            _check_finite(parts, epoch, study_names)
             network_optimiser.step()
             mask_optimiser.step(lambda0)
             totals = {key: totals.get(key, 0) + value for key, value in parts.items()}
-        _check_finite(totals, epoch, study_names)
         mask_optimiser.drop_dead_columns()
         history.append(
             _history_row(module, mask_optimiser, totals, sampler.n_batches, len(x), epoch, lambda0)
@@ -391,13 +396,13 @@ def fit(
     return pd.DataFrame(history)
 
 
-def _check_finite(totals: dict[str, Tensor], epoch: int, study_names: Sequence[str]) -> None:
-    broken = (~torch.isfinite(totals["reconstruction"])).nonzero().flatten().tolist()
+def _check_finite(parts: dict[str, Tensor], epoch: int, study_names: Sequence[str]) -> None:
+    broken = (~torch.isfinite(parts["reconstruction"])).nonzero().flatten().tolist()
     advice = "lower lr or lr_mask, and look for samples or features with extreme values"
     if broken:
         names = ", ".join(repr(study_names[m]) for m in broken)
         raise FitError(f"the loss is not finite in epoch {epoch + 1}, study {names}: {advice}")
-    for key, value in totals.items():
+    for key, value in parts.items():
         if not bool(torch.isfinite(value).all()):
             raise FitError(f"{key} is not finite in epoch {epoch + 1}, all studies: {advice}")
 

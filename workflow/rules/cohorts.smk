@@ -17,7 +17,7 @@ rule go_gene_sets:
         mem_mb=3000,
         runtime=15,
     params:
-        min_size=40,
+        min_size=30,
         max_size=120,
     message:
         "Reading Gene Ontology gene sets to plant in a synthetic cohort"
@@ -49,6 +49,8 @@ rule cohort_counts:
         group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
         seed=config["seed"],
         cache="resources/cache",
+        # A param, so that counts which come to hand take the place of a synthetic cohort.
+        data_folder=os.environ.get("MSSVAE_DATA"),
     message:
         "Bringing the counts of cohort {wildcards.cohort} into one file"
     script:

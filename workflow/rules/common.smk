@@ -1,3 +1,4 @@
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ if not workflow.overwrite_configfiles:
 validate(config, "../schemas/config.schema.yaml")
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
-# Scripts import the library from here, also in conda environments, where it is not installed.
+# Where the library is not installed, as in conda environments, scripts find it here.
 sys.path.insert(0, str(REPOSITORY / "src"))
 
 
@@ -31,6 +32,7 @@ def library(*patterns):
         str(path)
         for pattern in patterns
         for path in (REPOSITORY / "src" / "mssvae").glob(pattern)
+        if path.is_file()  # Not __pycache__, which comes with the first run.
     )
 
 
