@@ -7,12 +7,12 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from mssvae import figures
+from mssvae.files import read_table
 
 figure = figures.convergence(
-    pd.read_csv(snakemake.input.history, sep="\t"),
+    read_table(snakemake.input.history),
+    title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),
 )
 figures.save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -7,13 +7,13 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from mssvae import figures
+from mssvae.files import read_table
 
 figure = figures.masks(
-    pd.read_csv(snakemake.input.masks, sep="\t", index_col="gene"),
-    pd.read_csv(snakemake.input.factors, sep="\t"),
+    read_table(snakemake.input.masks, index="gene"),
+    read_table(snakemake.input.factors),
+    title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),
 )
 figures.save(figure, snakemake.output.pdf, snakemake.output.png)

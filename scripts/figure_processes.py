@@ -7,13 +7,12 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from mssvae import figures
+from mssvae.files import read_table
 
 figure = figures.processes(
-    pd.read_csv(snakemake.input.table, sep="\t"),
-    pd.read_csv(snakemake.input.factors, sep="\t"),
+    read_table(snakemake.input.table),
+    read_table(snakemake.input.factors),
     kind=snakemake.params.kind,
     title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),

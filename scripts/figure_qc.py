@@ -7,17 +7,18 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from mssvae import figures
+from mssvae.files import read_table
 
 figure = figures.qc(
-    pd.read_csv(snakemake.input.samples, sep="\t"),
-    pd.read_csv(snakemake.input.genes, sep="\t"),
-    pd.read_csv(snakemake.input.steps, sep="\t"),
+    read_table(snakemake.input.samples),
+    read_table(snakemake.input.genes),
+    read_table(snakemake.input.steps),
     min_log_library=snakemake.params.min_log_library,
     min_gene_counts=snakemake.params.min_gene_counts,
     min_cpm_share=snakemake.params.min_cpm_share,
+    groups=snakemake.params.groups,
+    title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),
 )
 figures.save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -1,19 +1,27 @@
 import hashlib
+import json
 import os
+import runpy
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cbook import is_math_text
 from matplotlib.text import Text
 
 from mssvae import figures
 from mssvae.errors import InputError
 from mssvae.figures._common import group_colours
+from mssvae.files import write_table
 
-NOTE = "synthetic data: no platelet counts were available"
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+NOTE = "synthetic data"
+TITLE = "Platelet transcriptomes"
 GROUPS = [
     "Healthy",
     "Cardiovascular Disease",
@@ -62,7 +70,7 @@ def draw_processes(groups, n_shared, n_specific, kind, n_top, share=1.0):
     factors = make_factors(groups, n_shared, n_specific)
     names = factors.loc[factors["kind"] == kind, "factor"]
     table = make_processes(names[: int(len(names) * share)].tolist(), n_top)
-    return figures.processes(table, factors, kind=kind, title="Top processes", note=NOTE)
+    return figures.processes(table, factors, kind=kind, title=TITLE, note=NOTE)
 
 
 def make_masks(factors, n_genes, live=0.8):
@@ -76,7 +84,7 @@ def make_masks(factors, n_genes, live=0.8):
 
 def draw_masks(groups, n_shared, n_specific, n_genes, live=0.8):
     factors = make_factors(groups, n_shared, n_specific)
-    return figures.masks(make_masks(factors, n_genes, live), factors, note=NOTE)
+    return figures.masks(make_masks(factors, n_genes, live), factors, title=TITLE, note=NOTE)
 
 
 def make_qc(groups):
@@ -121,7 +129,7 @@ THRESHOLDS = {"min_log_library": 12.5, "min_gene_counts": 25, "min_cpm_share": 0
 
 
 def draw_qc(groups):
-    return figures.qc(*make_qc(groups), **THRESHOLDS, note=NOTE)
+    return figures.qc(*make_qc(groups), **THRESHOLDS, title=TITLE, note=NOTE)
 
 
 def make_history(n_epochs):
@@ -143,8 +151,8 @@ def make_history(n_epochs):
 
 FIGURES = {
     "schematic": figures.schematic,
-    "convergence": lambda: figures.convergence(make_history(800), note=NOTE),
-    "convergence, one epoch": lambda: figures.convergence(make_history(1), note=NOTE),
+    "convergence": lambda: figures.convergence(make_history(800), title=TITLE, note=NOTE),
+    "convergence, one epoch": lambda: figures.convergence(make_history(1), title=TITLE, note=NOTE),
     "qc": lambda: draw_qc(GROUPS[:4]),
     "qc, eight groups": lambda: draw_qc(GROUPS),
     "qc, one group": lambda: draw_qc(GROUPS[:1]),
@@ -200,8 +208,116 @@ def test_nothing_overlaps_or_leaves_the_page(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", sorted(set(FIGURES) - {"schematic"}))
-def test_note_is_in_the_title(name):
-    assert NOTE in FIGURES[name]().get_suptitle()
+def test_cohort_and_note_are_in_the_title(name):
+    lines = FIGURES[name]().get_suptitle().split("\n")
+    assert lines[0].startswith(f"{TITLE}: ")
+    assert lines[1] == f"[{NOTE}]"
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("qc", "quality control"),
+        ("convergence", "convergence of the fit"),
+        ("masks", "masks"),
+        ("processes, 150 rows", "processes of the shared factors"),
+        ("processes, 180 rows", "processes of the study-specific factors"),
+    ],
+)
+def test_title_says_what_the_figure_shows(name, subject):
+    assert FIGURES[name]().get_suptitle() == f"{TITLE}: {subject}\n[{NOTE}]"
+
+
+@pytest.fixture
+def run_script(tmp_path, monkeypatch):
+    """Run scripts/figure_<name>.py on tables of a cohort and return the texts it drew."""
+    monkeypatch.setattr("mssvae.logs.log_to", lambda path: None)
+
+    def run(name, groups, title, **params):
+        factors = make_factors(groups, 2, 2)
+        samples, genes, steps = make_qc(groups)
+        genes.loc[:1, "gene"] = ["NA", "1"]
+        masks = make_masks(factors, 50).rename_axis("gene").reset_index()
+        tables = {
+            "samples": samples,
+            "genes": genes,
+            "steps": steps,
+            "history": make_history(50),
+            "masks": masks,
+            "factors": factors,
+            # Every second factor has a process, so some are drawn and some named below.
+            "table": make_processes(factors["factor"][::2].tolist(), 2),
+        }
+        paths = {key: tmp_path / f"{key}.tsv" for key in tables}
+        for key, table in tables.items():
+            write_table(table, paths[key])
+        source = tmp_path / "source.json"
+        source.write_text(json.dumps({"kind": "synthetic"}))
+        figure = tmp_path / "figure.pdf"
+        snakemake = SimpleNamespace(
+            input=SimpleNamespace(**paths, source=source),
+            output=SimpleNamespace(pdf=figure, png=tmp_path / "figure.png"),
+            params=SimpleNamespace(**THRESHOLDS, groups=groups, title=title, **params),
+            log=[tmp_path / "log"],
+        )
+        texts = []
+        draw = Text.draw
+
+        def record(self, *args, **kwargs):
+            text = self.get_text()
+            # A reader does not see the signs that keep a text from being a formula.
+            texts.append(f"formula: {text}" if is_math_text(text) else text.replace(r"\$", "$"))
+            draw(self, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Text, "draw", record)
+            script = str(SCRIPTS / f"figure_{name}.py")
+            runpy.run_path(script, init_globals={"snakemake": snakemake})
+        assert figure.stat().st_size > 0
+        return texts
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [["1", "2"], ["1", "2", "NA", "None"], ["$a_$b", "x$^y", "\\$\\alpha$", "c"]],
+    ids=["numbers", "missing values", "formulas"],
+)
+@pytest.mark.parametrize(
+    ("name", "params", "our_formula"),
+    [
+        ("qc", {}, "10^"),
+        ("convergence", {}, r"\lambda_0"),
+        ("masks", {}, None),
+        ("processes", {"kind": "shared"}, r"\log_{10}"),
+        ("processes", {"kind": "specific"}, r"\log_{10}"),
+    ],
+)
+def test_figures_show_any_name_as_it_is_written(name, params, our_formula, groups, run_script):
+    texts = run_script(name, groups, "Cells at 5 $^, not $_", **params)
+    assert any(text.startswith("Cells at 5 $^, not $_: ") for text in texts)
+    if name in ("qc", "masks") or params == {"kind": "specific"}:
+        for group in groups:
+            assert any(text.startswith(group) for text in texts)
+    formulas = [text for text in texts if text.startswith("formula: ")]
+    assert bool(formulas) == bool(our_formula)
+    assert all(our_formula in formula for formula in formulas)
+
+
+def test_qc_draws_groups_in_the_order_asked_for():
+    groups = ["Other Cancer", "Healthy", "Glioblastoma"]
+    samples, genes, steps = make_qc(groups)
+    for order, drawn in ((None, groups), (groups[::-1], groups[::-1])):
+        figure = figures.qc(samples, genes, steps, groups=order, **THRESHOLDS, title=TITLE)
+        labels = [label.get_text() for label in figure.subfigs[0].axes[0].get_yticklabels()]
+        assert [label.split("(")[0].strip() for label in labels] == drawn
+
+
+@pytest.mark.parametrize("groups", [["Healthy"], ["Healthy", "Glioblastoma", "Sepsis"]])
+def test_order_of_other_groups_than_those_of_the_samples_is_an_error(groups):
+    with pytest.raises(InputError, match="samples table: its groups are Healthy, Glioblastoma"):
+        figures.qc(*make_qc(["Healthy", "Glioblastoma"]), groups=groups, **THRESHOLDS, title=TITLE)
 
 
 def test_saving_twice_gives_equal_bytes(tmp_path):
@@ -253,7 +369,7 @@ def test_masks_count_dead_columns_and_genes_without_factor(monkeypatch):
     factors = make_factors(["MS"], 50, 10)
     masks = pd.DataFrame(0.0, index=range(100), columns=factors["factor"])
     masks.iloc[:38, :38] = np.eye(38)
-    texts, _ = drawn_texts(figures.masks(masks, factors), monkeypatch)
+    texts, _ = drawn_texts(figures.masks(masks, factors, title=TITLE), monkeypatch)
     assert "shared\n38 of 50 factors" in texts
     assert "MS\n0 of 10 factors" in texts
     assert any(text.startswith("38 genes with a non-zero weight (of 100)") for text in texts)
@@ -266,7 +382,7 @@ def test_masks_order_genes_by_dominating_factor_then_weight():
         columns=factors["factor"],
         dtype=float,
     )
-    shared, specific = figures.masks(masks, factors).axes[:2]
+    shared, specific = figures.masks(masks, factors, title=TITLE).axes[:2]
     assert shared.images[0].get_array().tolist() == [[4, -2, 1, 0, 0], [0, 0, 2, -3, 0]]
     assert specific.images[0].get_array().tolist() == [[3, 0, 0, 0, 5]]
     assert shared.images[0].norm.vmin == -shared.images[0].norm.vmax
@@ -276,7 +392,7 @@ def test_masks_of_many_genes_keep_a_single_outlying_weight():
     factors = make_factors([], 1, 0)
     masks = pd.DataFrame({"shared_01": np.linspace(0.5, 0.1, 5000)})
     masks.iloc[3210, 0] = -9.0
-    image = figures.masks(masks, factors).axes[0].images[0].get_array()
+    image = figures.masks(masks, factors, title=TITLE).axes[0].images[0].get_array()
     assert image.shape == (1, 1500)
     assert (image == -9).sum() == 1
     assert (image > 0).sum() == 1499
@@ -285,7 +401,7 @@ def test_masks_of_many_genes_keep_a_single_outlying_weight():
 def test_processes_draw_every_row_and_name_the_factors_without(monkeypatch):
     factors = make_factors(["Healthy", "MS"], 2, 3)
     table = make_processes(["Healthy_02", "MS_01", "MS_03"], 4)
-    figure = figures.processes(table, factors, kind="specific", title="Specific")
+    figure = figures.processes(table, factors, kind="specific", title=TITLE)
     dots = [c.get_offsets() for axes in figure.axes for c in axes.collections]
     x = np.concatenate([d[:, 0] for d in dots if len(d) == 4])
     assert sorted(x) == sorted(table["FoldEnrichment"])
@@ -300,7 +416,7 @@ def test_processes_of_the_other_kind_are_left_out(monkeypatch):
     factors = make_factors(["MS"], 2, 1)
     table = make_processes(factors["factor"].tolist(), 1)
     table["Description"] = ["first", "second", "third"]
-    figure = figures.processes(table, factors, kind="shared", title="Shared")
+    figure = figures.processes(table, factors, kind="shared", title=TITLE)
     texts, _ = drawn_texts(figure, monkeypatch)
     assert {"first", "second"} <= set(texts)
     assert "third" not in texts
@@ -310,33 +426,33 @@ def test_processes_show_an_adjusted_p_value_of_zero():
     factors = make_factors([], 1, 0)
     table = make_processes(["shared_01"], 3)
     table.loc[0, "p.adjust"] = 0.0
-    figure = figures.processes(table, factors, kind="shared", title="Shared")
+    figure = figures.processes(table, factors, kind="shared", title=TITLE)
     FigureCanvasAgg(figure).draw()
 
 
 def test_process_of_an_unknown_factor_is_an_error():
     with pytest.raises(InputError, match="'shared_09' is not in the factors table"):
         figures.processes(
-            make_processes(["shared_09"], 1), make_factors([], 2, 0), kind="shared", title=""
+            make_processes(["shared_09"], 1), make_factors([], 2, 0), kind="shared", title=TITLE
         )
 
 
 def test_processes_of_an_absent_kind_are_an_error():
     with pytest.raises(InputError, match="no factor is of the kind 'specific'"):
         figures.processes(
-            make_processes(["shared_01"], 1), make_factors([], 2, 0), kind="specific", title=""
+            make_processes(["shared_01"], 1), make_factors([], 2, 0), kind="specific", title=TITLE
         )
 
 
 def test_history_without_epochs_is_an_error():
     with pytest.raises(InputError, match="no epoch"):
-        figures.convergence(make_history(0))
+        figures.convergence(make_history(0), title=TITLE)
 
 
 @pytest.mark.parametrize("column", ["epoch", "kl", "lambda0", "n_active_specific"])
 def test_missing_column_of_the_history_is_named(column):
     with pytest.raises(InputError, match=f"history table: no column '{column}'"):
-        figures.convergence(make_history(3).drop(columns=column))
+        figures.convergence(make_history(3).drop(columns=column), title=TITLE)
 
 
 @pytest.mark.parametrize(
@@ -346,27 +462,25 @@ def test_missing_column_of_a_qc_table_is_named(table, column):
     tables = dict(zip(("samples", "genes", "steps"), make_qc(GROUPS[:2]), strict=True))
     tables[table] = tables[table].drop(columns=column)
     with pytest.raises(InputError, match=f"{table} table: no column '{column}'"):
-        figures.qc(**tables, **THRESHOLDS)
+        figures.qc(**tables, **THRESHOLDS, title=TITLE)
 
 
 def test_missing_column_of_the_masks_or_factors_is_named():
     factors = make_factors(["MS"], 2, 1)
     masks = make_masks(factors, 10)
     with pytest.raises(InputError, match="masks table: no column 'shared_02'"):
-        figures.masks(masks.drop(columns="shared_02"), factors)
+        figures.masks(masks.drop(columns="shared_02"), factors, title=TITLE)
     with pytest.raises(InputError, match="factors table: no column 'study'"):
-        figures.masks(masks, factors.drop(columns="study"))
+        figures.masks(masks, factors.drop(columns="study"), title=TITLE)
 
 
 def test_missing_column_of_the_processes_is_named():
     factors = make_factors([], 2, 0)
     table = make_processes(["shared_01"], 2)
     with pytest.raises(InputError, match="process table: no column 'FoldEnrichment'"):
-        figures.processes(
-            table.drop(columns="FoldEnrichment"), factors, kind="shared", title="Shared"
-        )
+        figures.processes(table.drop(columns="FoldEnrichment"), factors, kind="shared", title=TITLE)
     with pytest.raises(InputError, match="factors table: no column 'n_genes'"):
-        figures.processes(table, factors.drop(columns="n_genes"), kind="shared", title="Shared")
+        figures.processes(table, factors.drop(columns="n_genes"), kind="shared", title=TITLE)
 
 
 def test_group_keeps_its_colour_whatever_the_order():

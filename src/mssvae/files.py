@@ -11,6 +11,22 @@ from pathlib import Path
 
 import pandas as pd
 
+# Columns of names, which may look like numbers ("1") or missing values ("NA").
+_NAME_COLUMNS = (
+    "study",
+    "group",
+    "factor",
+    "set",
+    "gene",
+    "sample",
+    "label",
+    "reason",
+    "ID",
+    "Description",
+    "geneID",
+    "top_term",
+)
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
@@ -41,6 +57,26 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike, index: bool = Fals
         content = gzip.compress(content, mtime=0)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def read_table(path: str | os.PathLike, index: str | None = None) -> pd.DataFrame:
+    """Read a table of `write_table`: names stay strings, and only empty cells are missing.
+
+    Parameters
+    ----------
+    path
+        Tab-separated table, plain or ``.gz``.
+    index
+        Column to use as index; None numbers the rows.
+    """
+    return pd.read_csv(
+        path,
+        sep="\t",
+        index_col=index,
+        dtype=dict.fromkeys(_NAME_COLUMNS, str),
+        keep_default_na=False,
+        na_values=[""],
+    )
 
 
 def write_json(content: object, path: str | os.PathLike) -> None:

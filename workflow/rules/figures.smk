@@ -59,6 +59,8 @@ rule figure_qc:
             within=config, dpath="cohorts/{cohort}/qc/min_gene_counts"
         ),
         min_cpm_share=lookup(within=config, dpath="cohorts/{cohort}/qc/min_cpm_share"),
+        groups=lookup(within=config, dpath="cohorts/{cohort}/groups"),
+        title=lookup(within=config, dpath="cohorts/{cohort}/title"),
     message:
         "Drawing the quality control of cohort {wildcards.cohort}"
     script:
@@ -87,6 +89,8 @@ rule figure_convergence:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        title=lookup(within=config, dpath="cohorts/{cohort}/title"),
     message:
         "Drawing the convergence of the fit to cohort {wildcards.cohort}"
     script:
@@ -116,6 +120,8 @@ rule figure_masks:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        title=lookup(within=config, dpath="cohorts/{cohort}/title"),
     message:
         "Drawing the masks of cohort {wildcards.cohort}"
     script:

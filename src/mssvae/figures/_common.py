@@ -71,10 +71,15 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], table: str) -> 
             )
 
 
-def full_title(title: str, note: str | None) -> str:
-    """Return the title, in lines that fit the page, and below it the note, if any."""
-    title = textwrap.fill(title, 80)
-    return title if note is None else f"{title}\n[{note}]"
+def literal(text: str) -> str:
+    """Return a text that is not ours such that matplotlib takes no part of it for a formula."""
+    return text.replace("$", r"\$")
+
+
+def full_title(cohort: str, subject: str, note: str | None) -> str:
+    """Return whose data a figure shows and what of it, and below that the note, if any."""
+    title = textwrap.fill(f"{cohort}: {subject}", 80)  # as many characters as fit the page
+    return literal(title if note is None else f"{title}\n[{note}]")
 
 
 def source_note(source: dict) -> str | None:
@@ -97,7 +102,7 @@ def source_note(source: dict) -> str | None:
     if "kind" not in source:
         raise InputError("source of the counts: no key 'kind', so real and synthetic look alike")
     if source["kind"] == "synthetic":
-        return "synthetic data: no platelet counts were available"
+        return "synthetic data"
     return None
 
 

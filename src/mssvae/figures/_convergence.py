@@ -31,7 +31,7 @@ _HIDDEN_START = 0.02
 
 
 @style()
-def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
+def convergence(history: pd.DataFrame, *, title: str, note: str | None = None) -> Figure:
     r"""Draw the terms of the objective (eq. 2.4) and the size of the masks against the epoch.
 
     The background shows the spike's rate :math:`\lambda_0`, which rises during the fit
@@ -43,6 +43,8 @@ def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
         One row per epoch: ``epoch``, ``elbo``, ``reconstruction``, ``kl``, ``penalty``,
         ``lambda0``, ``n_active_shared`` and ``n_active_specific`` (columns of the masks with a
         non-zero weight), ``n_nonzero`` (weights that are not zero).
+    title
+        Title of the cohort.
     note
         Remark for the title.
 
@@ -64,9 +66,9 @@ def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
     marker = "." if len(history) == 1 else "-"
 
     figure = Figure(figsize=(PAGE_WIDTH, 5.2), layout="constrained")
-    figure.suptitle(full_title("Convergence", note))
+    figure.suptitle(full_title(title, "convergence of the fit", note))
     panels = figure.subplots(3, 2, sharex=True)
-    for axes, (title, lines) in zip(panels.flat, _PANELS.items(), strict=True):
+    for axes, (panel, lines) in zip(panels.flat, _PANELS.items(), strict=True):
         for start, end, shade in zip(rungs, ends, shades, strict=True):
             axes.axvspan(start, end, color=shade, linewidth=0)
         for column, colour in lines.items():
@@ -75,7 +77,7 @@ def convergence(history: pd.DataFrame, *, note: str | None = None) -> Figure:
         low, high = settled[list(lines)].min(axis=None), settled[list(lines)].max(axis=None)
         margin = 0.05 * (high - low) or 1.0
         axes.set_ylim(low - margin, high + margin)
-        axes.set_title(title)
+        axes.set_title(panel)
         if len(lines) > 1:
             axes.legend()
     for axes in panels[-1]:

@@ -13,6 +13,7 @@ from mssvae.figures._common import (
     SHARED_COLOUR,
     full_title,
     group_colours,
+    literal,
     require_columns,
     style,
 )
@@ -22,7 +23,9 @@ _MAX_CELLS = 1500  # about as many as a printer shows across the page
 
 
 @style()
-def masks(masks: pd.DataFrame, factors: pd.DataFrame, *, note: str | None = None) -> Figure:
+def masks(
+    masks: pd.DataFrame, factors: pd.DataFrame, *, title: str, note: str | None = None
+) -> Figure:
     r"""Draw the masks W(S) and W(m) of section 2.2: one panel of shared factors, one per study.
 
     Factors are rows and genes are columns. A gene is placed at the factor in which the absolute
@@ -40,6 +43,8 @@ def masks(masks: pd.DataFrame, factors: pd.DataFrame, *, note: str | None = None
         One row per factor: ``factor`` (a column of ``masks``), ``kind`` (``"shared"`` or
         ``"specific"``), ``study`` (of a specific factor). The order of the panels and of the
         factors within a panel is that of the rows.
+    title
+        Title of the cohort.
     note
         Remark for the title.
 
@@ -62,7 +67,7 @@ def masks(masks: pd.DataFrame, factors: pd.DataFrame, *, note: str | None = None
     shown = [live[panel_of[live] == panel] for panel in panels]
     heights = [max(len(k) * _HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT) for k in shown]
     figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + 1.4), layout="constrained")
-    figure.suptitle(full_title("Masks", note))
+    figure.suptitle(full_title(title, "masks", note))
     all_axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
     for axes, panel, k in zip(all_axes, panels, shown, strict=True):
         if len(k):
@@ -77,7 +82,7 @@ def masks(masks: pd.DataFrame, factors: pd.DataFrame, *, note: str | None = None
             axes.text(0.5, 0.5, "all weights are zero", ha="center", va="center")
         count = f"{len(k)} of {(panel_of == panel).sum()} factors"
         axes.set_ylabel(
-            f"{textwrap.fill(panel, 18)}\n{count}",
+            f"{literal(textwrap.fill(panel, 18))}\n{count}",
             rotation="horizontal",
             horizontalalignment="right",
             verticalalignment="center",

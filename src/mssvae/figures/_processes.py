@@ -21,6 +21,7 @@ from mssvae.figures._common import (
     SHARED_COLOUR,
     full_title,
     group_colours,
+    literal,
     require_columns,
     style,
     text_colour_on,
@@ -91,7 +92,7 @@ def processes(
     kind
         Which factors to draw.
     title
-        Title of the figure.
+        Title of the cohort.
     note
         Remark for the title.
 
@@ -112,14 +113,16 @@ def processes(
     if kind == "shared":
         factors = factors.assign(study=kind)
         colours = {"shared": SHARED_COLOUR}
+        subject = "processes of the shared factors"
     else:
         colours = group_colours(factors["study"])
+        subject = "processes of the study-specific factors"
     # The study is the header of its factors, so their labels need not repeat it.
     labels = [f.factor.removeprefix(f.study).strip(" _-:.") for f in factors.itertuples()]
     factors = factors.assign(label=labels)
     table = table[table["set"].isin(factors["factor"])]
 
-    title = full_title(title, note)
+    title = full_title(title, subject, note)
     footer = _footer(factors, table)
     top = _TITLE * (1 + title.count("\n")) + _LEGEND
     bottom = _AXIS + _FOOTER * (1 + footer.count("\n"))
@@ -135,7 +138,7 @@ def processes(
 
     figure = Figure(figsize=(width / 72, height / 72))
     figure.suptitle(title, x=_MARGIN / width, y=1 - 5 / height, ha="left", va="top")
-    figure.text(_MARGIN / width, 5 / height, footer, va="bottom", fontsize=_FOOTER_FONT)
+    figure.text(_MARGIN / width, 5 / height, literal(footer), va="bottom", fontsize=_FOOTER_FONT)
     if table.empty:
         figure.text(0.5, 0.5, "no factor has an enriched process", ha="center", va="center")
         return figure
@@ -297,7 +300,7 @@ def _draw_column(
             axes.text(
                 left,
                 start - 0.6,
-                block.study,
+                literal(block.study),
                 transform=beside,
                 va="center",
                 fontsize=font + 0.5,
@@ -332,7 +335,7 @@ def _draw_column(
         axes.text(
             left + (strip - 3) / 2 * point,
             (start + end) / 2,
-            block.label,
+            literal(block.label),
             transform=beside,
             ha="center",
             va="center_baseline",
@@ -343,7 +346,7 @@ def _draw_column(
         axes.hlines(y, 0, 1, transform=beside, color="0.8", linewidth=0.4, zorder=1)
         dots.draw(axes, block.rows, y)
         ticks.extend(y)
-        labels.extend(block.names)
+        labels.extend(map(literal, block.names))
     axes.set_yticks(ticks, labels, fontsize=font, linespacing=1.0)
     axes.tick_params(axis="y", length=0, pad=3)
     axes.spines["left"].set_visible(False)

@@ -1,18 +1,21 @@
 """What quality control removed."""
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mssvae.errors import InputError
 from mssvae.figures._common import (
     ACCENT_COLOUR,
     PAGE_WIDTH,
     SHARED_COLOUR,
     full_title,
     group_colours,
+    literal,
     require_columns,
     style,
 )
@@ -27,6 +30,8 @@ def qc(
     min_log_library: float,
     min_gene_counts: float,
     min_cpm_share: float,
+    title: str,
+    groups: Sequence[str] | None = None,
     note: str | None = None,
 ) -> Figure:
     """Draw the samples and genes against the thresholds of quality control (appendix C.4).
@@ -45,37 +50,52 @@ def qc(
         Threshold on the natural logarithm of the library size.
     min_gene_counts, min_cpm_share
         Thresholds on the ``counts`` and ``cpm_share`` of a gene.
+    title
+        Title of the cohort.
+    groups
+        All groups in the order of display. By default, the order in which the samples have them.
     note
         Remark for the title.
 
     Raises
     ------
     InputError
-        If a column is missing, or there are more than eight groups.
+        If a column is missing, ``groups`` are not those of the samples, or there are more than
+        eight.
     """
     require_columns(samples, ["sample", "group", "counts", "kept"], "samples")
     require_columns(genes, ["gene", "counts", "cpm_share", "kept"], "genes")
     changes = [f"{kind}_{what}" for kind in ("samples", "genes") for what in ("removed", "left")]
     require_columns(steps, ["rule", *changes], "steps")
 
+    present = samples["group"].unique()
+    groups = present if groups is None else groups
+    if set(groups) != set(present):
+        raise InputError(
+            f"samples table: its groups are {', '.join(present)}, but those to draw are "
+            f"{', '.join(groups)}: name the same groups"
+        )
+
     # Inches for the panels above and below, with room for the names of groups and of steps.
-    heights = [max(2.9, 0.9 + 0.38 * samples["group"].nunique()), 0.5 + 0.25 * len(steps)]
+    heights = [max(2.9, 0.9 + 0.38 * len(groups)), 0.5 + 0.25 * len(steps)]
     figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + 0.5), layout="constrained")
-    figure.suptitle(full_title("Quality control", note))
+    figure.suptitle(full_title(title, "quality control", note))
     top, bottom = figure.subfigures(2, 1, height_ratios=heights)
     left, right = top.subplots(1, 2)
-    _draw_samples(left, samples, min_log_library)
+    _draw_samples(left, samples, groups, min_log_library)
     _draw_genes(right, genes, min_gene_counts, min_cpm_share)
     for axes, kind in zip(bottom.subplots(1, 2, sharey=True), ("samples", "genes"), strict=True):
         _draw_steps(axes, steps, kind)
     return figure
 
 
-def _draw_samples(axes: Axes, samples: pd.DataFrame, threshold: float) -> None:
-    colours = group_colours(samples["group"])
+def _draw_samples(
+    axes: Axes, samples: pd.DataFrame, groups: Sequence[str], threshold: float
+) -> None:
+    colours = group_colours(groups)
     # Points of a group are spread vertically so that they do not hide each other.
     spread = np.random.default_rng(0).uniform(-0.3, 0.3, len(samples))
-    y = samples["group"].map({group: i for i, group in enumerate(colours)}) + spread
+    y = samples["group"].map({group: i for i, group in enumerate(groups)}) + spread
     # A sample without counts is drawn at ln(1).
     x = np.log(samples["counts"].clip(lower=1))
     kept = samples["kept"].astype(bool)
@@ -83,14 +103,9 @@ def _draw_samples(axes: Axes, samples: pd.DataFrame, threshold: float) -> None:
     axes.scatter(x[~kept], y[~kept], s=18, c="black", marker="x", linewidth=1, label="removed")
     axes.axvline(threshold, color=ACCENT_COLOUR, linestyle="--", label=f"ln = {threshold:g}")
     sizes = samples.groupby("group").size()
-    axes.set_yticks(
-        range(len(colours)),
-        [
-            textwrap.fill(f"{group} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{sizes[group]:,})", 22)
-            for group in colours
-        ],
-    )
-    axes.set_ylim(len(colours) - 0.5, -0.5)
+    names = [f"{g} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{sizes[g]:,})" for g in groups]
+    axes.set_yticks(range(len(groups)), [literal(textwrap.fill(name, 22)) for name in names])
+    axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlabel("library size, ln(counts)")
     axes.set_title(f"Samples: {kept.sum():,} of {len(samples):,} kept", pad=14)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0)
@@ -125,7 +140,7 @@ def _draw_steps(axes: Axes, steps: pd.DataFrame, kind: str) -> None:
     for i, (n_left, n_removed) in enumerate(zip(left, removed, strict=True)):
         text = f" {n_left:,}" + (f" (−{n_removed:,})" if n_removed else "")
         axes.text(n_left + n_removed, i, text, va="center", fontsize=6.5)
-    axes.set_yticks(y, [textwrap.fill(rule, 38) for rule in steps["rule"]])
+    axes.set_yticks(y, [literal(textwrap.fill(rule, 38)) for rule in steps["rule"]])
     axes.set_ylim(len(steps) - 0.4, -0.6)
     # Room for the numbers at the ends of the bars.
     axes.set_xlim(0, (left + removed).max() * 1.35)
