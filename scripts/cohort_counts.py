@@ -5,7 +5,6 @@ from mssvae.logs import log_to
 log_to(snakemake.log[0])
 
 import logging
-import os
 
 import pandas as pd
 
@@ -21,14 +20,20 @@ def from_geo():
         cohorts.read_registry(snakemake.input.registry, params.datasets),
         snakemake.input.groups,
         params.groups,
-        data_folder=os.environ.get("MSSVAE_DATA"),
+        data_folder=params.data_folder,
         cache=params.cache,
     )
 
 
 def synthetic():
     """Simulate a cohort in their place."""
-    return simulate.cohort(pd.read_csv(snakemake.input.go_gene_sets, sep="\t"), seed=params.seed)
+    terms = pd.read_csv(snakemake.input.go_gene_sets, sep="\t")
+    adata = simulate.cohort(terms, seed=params.seed)
+    labels = adata.obs["label"]
+    adata.obs["group"] = cohorts.ordered_groups(
+        labels, params.groups, "the synthetic cohort", default=labels.unique()
+    )
+    return adata
 
 
 match params.source:

@@ -1,12 +1,16 @@
 import gzip
+import hashlib
+import io
 import json
 import runpy
 import threading
+import urllib.error
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,6 +151,12 @@ def test_a_cohort_holds_counts_labels_groups_and_source(registry):
     }
 
 
+def test_a_series_matrix_may_be_uncompressed(tmp_path):
+    path = text_file(tmp_path / "series.txt", SERIES)
+    samples = cohorts.read_series_matrix(path, "source_name_ch1")
+    assert samples["cancer type"].to_dict() == {"s1": "HC", "s2": "HC", "s3": "GBM", "s4": "GBM"}
+
+
 def test_several_datasets_are_joined_on_their_common_genes(registry):
     text = registry.read_text()
     registry.write_text(text + text.replace("GSE1:", "GSE2:"))
@@ -168,7 +178,9 @@ def test_several_datasets_are_joined_on_their_common_genes(registry):
 def test_a_truncated_gzip_is_an_error_that_names_the_file(registry):
     path = registry.parent / "data" / "GSE1" / "counts.txt.gz"
     path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(InputError, match=r"counts\.txt\.gz: the gzip file is truncated.*delete it"):
+    with pytest.raises(
+        InputError, match=r"counts\.txt\.gz: the gzip file is truncated.*delete the"
+    ):
         load(registry)
 
 
@@ -209,6 +221,11 @@ def test_a_wrong_registry_is_an_error_that_names_the_entry(registry, change, mes
         load(registry)
 
 
+def test_a_dataset_asked_for_twice_is_an_error(registry):
+    with pytest.raises(InputError, match="names 'GSE1' more than once in datasets: keep one"):
+        cohorts.read_registry(registry, ["GSE1", "GSE1"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -224,6 +241,21 @@ def test_a_wrong_series_matrix_is_an_error_that_names_file_and_sample(registry, 
     text_file(path, SERIES.replace(*change))
     with pytest.raises(InputError, match=rf"series\.txt\.gz: .*{message}"):
         load(registry)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (SERIES.encode(), "not compressed .*: copy .* or compress it"),
+        (gzip.compress(SERIES.encode())[:-12], "the gzip file is truncated"),
+        (gzip.compress(SERIES.replace("Platelets", "Plättchen").encode("latin-1")), "not UTF-8"),
+    ],
+    ids=["no gzip", "truncated", "latin-1"],
+)
+def test_a_series_matrix_that_is_no_text_is_an_error_that_names_it(tmp_path, content, message):
+    (tmp_path / "series.txt.gz").write_bytes(content)
+    with pytest.raises(InputError, match=rf"series\.txt\.gz: .*{message}"):
+        cohorts.read_series_matrix(tmp_path / "series.txt.gz", "source_name_ch1")
 
 
 # ---- Downloads ----
@@ -256,9 +288,9 @@ def server():
     server.server_close()
 
 
-def fetch(server, tmp_path):
-    address = f"http://127.0.0.1:{server.server_port}/file.txt"
-    file = cohorts.RegistryFile("file.txt", address, "table", expect={})
+def fetch(server, tmp_path, name="file.txt", **content):
+    address = f"http://127.0.0.1:{server.server_port}/{name}"
+    file = cohorts.RegistryFile(name, address, "table", expect={}, **content)
     return cohorts.fetch("GSE1", file, data_folder=None, cache=tmp_path / "cache", wait=0)
 
 
@@ -287,6 +319,50 @@ def test_a_download_that_breaks_off_leaves_nothing(server, tmp_path):
     with pytest.raises(cohorts.DownloadError, match="2 bytes too early"):
         fetch(server, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_response_that_refuses_is_closed(server, tmp_path, monkeypatch):
+    body = io.BytesIO()
+
+    def refuse(address, timeout):
+        raise urllib.error.HTTPError(address, 403, "Forbidden", None, body)
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(cohorts.DownloadError, match="HTTP Error 403: Forbidden"):
+        fetch(server, tmp_path)
+    assert body.closed
+
+
+def answer(body):
+    return 200, body, len(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"<html>Please log in</html>", "Not a gzipped file"),
+        (gzip.compress(b"hello")[:-4], "truncated, damaged"),
+        (b"", "empty"),
+    ],
+    ids=["no gzip", "truncated", "empty"],
+)
+def test_a_download_that_is_no_whole_gzip_file_is_not_kept(server, tmp_path, body, message):
+    server.answers = [answer(body)]
+    with pytest.raises(cohorts.DownloadError, match=rf"in 3 attempts \(the gzip.*{message}"):
+        fetch(server, tmp_path, "file.txt.gz")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    server.answers = [answer(body), answer(gzip.compress(b"hello"))]
+    assert gzip.decompress(fetch(server, tmp_path, "file.txt.gz").read_bytes()) == b"hello"
+
+
+def test_a_download_with_a_wrong_checksum_is_not_kept(server, tmp_path):
+    checksum = hashlib.sha256(b"hello").hexdigest()
+    server.answers = [answer(b"other")]
+    with pytest.raises(cohorts.DownloadError, match=rf"in 3 attempts \(expected .*{checksum}"):
+        fetch(server, tmp_path, sha256=checksum)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    server.answers = [answer(b"other"), answer(b"hello")]
+    assert fetch(server, tmp_path, sha256=checksum).read_bytes() == b"hello"
 
 
 # ---- Counts ----
@@ -356,6 +432,23 @@ def test_a_bad_table_of_counts_is_an_error_that_names_the_file(tmp_path, change,
         cohorts.read_counts(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("counts.tsv", COUNTS.replace("s1", "é").encode("latin-1"), "the text is not UTF-8"),
+        ("counts.tsv", COUNTS.replace("ENSG3", "é").encode("latin-1"), "the text is not UTF-8"),
+        ("counts.tsv.gz", COUNTS.encode(), "truncated, damaged or not compressed"),
+        ("counts.tsv.gz", gzip.compress(COUNTS.encode())[:-12], "the gzip file is truncated"),
+        ("counts.tsv.gz", b"", "the gzip file is empty"),
+    ],
+    ids=["latin-1 sample", "latin-1 gene", "no gzip", "truncated", "empty"],
+)
+def test_counts_that_are_no_text_are_an_error_that_names_the_file(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: .*{message}"):
+        cohorts.read_counts(tmp_path / name)
+
+
 def test_an_unknown_kind_of_file_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"counts\.xlsx: unknown kind of file"):
         cohorts.read_counts(tmp_path / "counts.xlsx")
@@ -365,6 +458,21 @@ def test_a_damaged_h5ad_is_an_error_that_names_the_file(tmp_path):
     path = text_file(tmp_path / "counts.h5ad", "text")
     with pytest.raises(InputError, match=r"counts\.h5ad: not a readable"):
         cohorts.read_counts(path)
+
+
+@pytest.mark.parametrize("part", ["matrix", "X", "obs"])
+def test_hdf5_that_is_not_anndata_is_an_error_that_names_the_file(tmp_path, part):
+    with h5py.File(tmp_path / "counts.h5ad", "w") as file:
+        file[part] = np.ones((2, 2))
+    with pytest.raises(InputError, match=r"counts\.h5ad: not a readable .* AnnData\.write_h5ad"):
+        cohorts.read_counts(tmp_path / "counts.h5ad")
+
+
+def test_h5ad_without_x_is_an_error_that_names_the_file(tmp_path):
+    names = {"obs": pd.DataFrame(index=["s1", "s2"]), "var": pd.DataFrame(index=["g1", "g2"])}
+    ad.AnnData(**names).write_h5ad(tmp_path / "counts.h5ad")
+    with pytest.raises(InputError, match=r"counts\.h5ad: there is no X: put the counts there"):
+        cohorts.read_counts(tmp_path / "counts.h5ad")
 
 
 # ---- Own files ----
@@ -410,7 +518,61 @@ def test_a_wrong_sample_sheet_is_an_error_that_names_it(tmp_path, change, argume
         own_cohort(tmp_path, SHEET.replace(*change), **arguments)
 
 
+@pytest.mark.parametrize("cell", ["  ", "NA", "n/a", " NaN", "null", "NULL "])
+def test_a_cell_that_stands_for_no_group_is_an_error_that_names_the_sample(tmp_path, cell):
+    sheet = SHEET.replace("sick", cell)
+    with pytest.raises(InputError, match=r"samples\.tsv: 2 samples have no group \(s1, s2\)"):
+        own_cohort(tmp_path, sheet)
+
+
+def test_blanks_around_a_group_do_not_count_and_none_is_a_group(tmp_path):
+    sheet = SHEET.replace("s1\t60\tsick", "s1\t60\t sick ").replace("well", "None")
+    adata = own_cohort(tmp_path, sheet)
+    assert adata.obs["group"].tolist() == ["sick", "sick", "None", "None"]
+
+
+def test_a_short_line_of_the_sample_sheet_has_no_group(tmp_path):
+    with pytest.raises(InputError, match=r"samples\.tsv: 1 samples have no group \(s1\)"):
+        own_cohort(tmp_path, SHEET.replace("s1\t60\tsick", "s1\t60"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("samples.tsv", SHEET.replace("sick", "fièvre").encode("latin-1"), "the text is not UTF-8"),
+        ("samples.tsv.gz", SHEET.encode(), "truncated, damaged or not compressed"),
+        ("samples.tsv", b"", "not a table of samples"),
+    ],
+    ids=["latin-1", "no gzip", "empty"],
+)
+def test_a_sample_sheet_that_is_no_text_is_an_error_that_names_it(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: .*{message}"):
+        cohorts.read_sample_sheet(tmp_path / name)
+
+
+def test_names_that_look_like_numbers_stay_text(tmp_path):
+    counts = text_file(tmp_path / "c.tsv", "\t1\t02\t3\t4\n7\t1\t2\t3\t4\n08\t5\t6\t7\t8\n")
+    sheet = text_file(tmp_path / "s.csv", "id,stage\n4,2\n3,2\n02,1\n1,1\n")
+    cohorts.from_files(counts, sheet, "stage", ["2", "1"]).write_h5ad(tmp_path / "c.h5ad")
+    adata = ad.read_h5ad(tmp_path / "c.h5ad")
+    assert adata.obs_names.tolist() == ["1", "02", "3", "4"]
+    assert adata.var_names.tolist() == ["7", "08"]
+    assert adata.obs["group"].tolist() == ["1", "1", "2", "2"]
+    assert adata.obs["group"].cat.categories.tolist() == ["2", "1"]
+
+
 # ---- Groups ----
+
+
+@pytest.mark.parametrize("label", ["", "  ", "NA", "null"])
+def test_a_sample_without_label_is_an_error_that_names_it(registry, label):
+    series = SERIES.replace("cancer type: GBM", f"cancer type: {label}", 1)
+    text_file(registry.parent / "data" / "GSE1" / "series.txt.gz", series)
+    with pytest.raises(
+        InputError, match=rf"the label '{label.strip()}' is not in .* 1 samples \(s4\)"
+    ):
+        load(registry)
 
 
 def test_a_label_that_is_not_mapped_is_an_error_that_names_samples(registry, tmp_path):
@@ -430,12 +592,20 @@ def test_samples_of_an_excluded_label_are_left_out(registry, tmp_path, caplog):
     assert "2 samples labelled GBM left out: no consent" in caplog.text
 
 
+def test_cells_of_a_mapping_may_have_blanks_and_na_for_no_group(tmp_path):
+    table = "label\tgroup\treason\nHC \t Healthy\t\nGBM\tNA\tno consent\n"
+    mapping = cohorts.read_group_mapping(text_file(tmp_path / "map.tsv", table))
+    assert mapping["group"].to_dict() == {"HC": "Healthy", "GBM": ""}
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         ("label\tgroup\nHC\tHealthy\n", "the columns are label, group: they must be"),
         ("label\tgroup\treason\nHC\tA\t\nHC\tB\t\n", "the label 'HC' occurs twice"),
         ("label\tgroup\treason\nHC\t\t\n", "the label 'HC' has no group"),
+        ("label\tgroup\treason\nHC\tNA\t \n", "the label 'HC' has no group"),
+        ("", "not a table of labels"),
     ],
 )
 def test_a_wrong_mapping_is_an_error_that_names_it(tmp_path, table, message):
@@ -456,7 +626,6 @@ def run_script(registry, tmp_path, monkeypatch):
     """Run scripts/cohort_counts.py with params and return the counts and the source it wrote."""
     monkeypatch.setattr("mssvae.logs.log_to", lambda path: None)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.delenv("MSSVAE_DATA", raising=False)
     terms = pd.DataFrame(
         [(f"GO:{g // 40}", f"term {g // 40}", f"ENSG{g:05}") for g in range(16_000)],
         columns=["ID", "Description", "gene"],
@@ -498,6 +667,18 @@ def test_auto_falls_back_to_a_synthetic_cohort_and_says_so(run_script, caplog):
     assert source["seed"] == 3
     assert "counts.txt.gz" in caplog.text
     assert "A SYNTHETIC cohort takes the place of the real one" in caplog.text
+
+
+def test_a_synthetic_cohort_has_the_groups_of_the_config_in_their_order(run_script):
+    groups = ["Glioblastoma", "Other Cancer", "Healthy", "Non Small Cell Lung Cancer"]
+    adata, _ = run_script(source="auto", groups=groups)
+    assert adata.obs["group"].cat.categories.tolist() == groups
+    assert (adata.obs["group"].astype(str) == adata.obs["label"].astype(str)).all()
+
+
+def test_a_group_that_is_not_simulated_is_an_error(run_script):
+    with pytest.raises(InputError, match="the synthetic cohort: the group 'Sepsis' of the config"):
+        run_script(source="synthetic", groups=["Healthy", "Sepsis"])
 
 
 def test_auto_does_not_replace_a_damaged_file(run_script, tmp_path):

@@ -83,6 +83,15 @@ def test_quality_control_says_what_each_step_removed_and_why(small):
     assert genes["reason"].tolist() == ["", "gene_counts", "", "", "gene_counts", ""]
 
 
+def test_a_group_called_total_keeps_its_row_in_the_composition(small):
+    small.obs["group"] = small.obs["group"].cat.rename_categories({"a": "Total"})
+    assert composition(small, small[:4]).to_numpy().tolist() == [
+        ["Total", 2, 2],
+        ["b", 3, 2],
+        ["Total", 5, 4],
+    ]
+
+
 def test_a_gene_needs_a_cpm_above_the_threshold_in_enough_samples(small):
     _, _, _, genes = quality_control(small, min_cpm_share=0.26)
     assert genes["gene"][genes["reason"] == "gene_cpm"].tolist() == ["g1", "g4"]

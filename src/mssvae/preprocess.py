@@ -141,7 +141,8 @@ def composition(before: ad.AnnData, after: ad.AnnData) -> pd.DataFrame:
         }
     )
     counts.index = counts.index.astype(str)
-    counts.loc["Total"] = counts.sum()
+    # Appended, not set by name: a group may be called "Total" too.
+    counts = pd.concat([counts, counts.sum().to_frame("Total").T])
     return counts.rename_axis("group").reset_index()
 
 

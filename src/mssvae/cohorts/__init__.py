@@ -7,7 +7,7 @@ and ``dataset``, and ``uns["source"]`` where the counts come from.
 
 from mssvae.cohorts._cohort import from_files, from_geo
 from mssvae.cohorts._fetch import DownloadError, fetch
-from mssvae.cohorts._groups import read_group_mapping
+from mssvae.cohorts._groups import ordered_groups, read_group_mapping
 from mssvae.cohorts._registry import Dataset, RegistryFile, read_registry
 from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
 
@@ -18,6 +18,7 @@ __all__ = [
     "fetch",
     "from_files",
     "from_geo",
+    "ordered_groups",
     "read_counts",
     "read_group_mapping",
     "read_registry",

@@ -5,10 +5,12 @@ import logging
 import os
 import shutil
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 from mssvae.cohorts._registry import RegistryFile
+from mssvae.cohorts._tables import gzip_fault
 from mssvae.errors import InputError
 from mssvae.files import atomic_path, sha256
 
@@ -49,7 +51,7 @@ def fetch(
     DownloadError
         If the file is in neither folder and cannot be downloaded.
     InputError
-        If the checksum is not the one of the registry.
+        If the file is there but damaged, or its checksum is not the one of the registry.
     """
     cached = Path(cache) / accession / file.name
     places = (
@@ -57,15 +59,22 @@ def fetch(
     )
     path = next((place for place in places if place.exists()), None)
     if path is None:
-        path = cached
-        _download(file, path, attempts, wait, timeout)
+        _download(file, cached, attempts, wait, timeout)
+        return cached
     logger.info("%s: %s", accession, path)
-    if file.sha256 is not None and (found := sha256(path)) != file.sha256:
+    if fault := _fault(path, file):
         raise InputError(
-            f"{path}: expected the SHA-256 checksum {file.sha256}, found {found}: delete the file "
-            f"and fetch it anew from {file.address}, or correct the registry"
+            f"{path}: {fault}: delete the file and fetch it anew from {file.address}, or correct "
+            "the registry"
         )
     return path
+
+
+def _fault(path: Path, file: RegistryFile) -> str | None:
+    """Say what is wrong with the content of ``path``, if anything is."""
+    if file.sha256 is not None and (found := sha256(path)) != file.sha256:
+        return f"expected the SHA-256 checksum {file.sha256}, found {found}"
+    return gzip_fault(path)
 
 
 def _download(file: RegistryFile, path: Path, attempts: int, wait: float, timeout: float) -> None:
@@ -75,15 +84,20 @@ def _download(file: RegistryFile, path: Path, attempts: int, wait: float, timeou
             with (
                 urllib.request.urlopen(file.address, timeout=timeout) as response,
                 atomic_path(path) as temporary,
-                temporary.open("wb") as stream,
             ):
-                shutil.copyfileobj(response, stream, _CHUNK)
+                with temporary.open("wb") as stream:
+                    shutil.copyfileobj(response, stream, _CHUNK)
                 # A connection that breaks off ends the stream without an error.
                 if response.length:
                     raise OSError(f"the connection ended {response.length:,} bytes too early")
+                # Before the file gets its name: later runs take what the cache has.
+                if fault := _fault(temporary, file):
+                    raise OSError(fault)
         except (OSError, http.client.HTTPException) as error:
-            logger.warning("%s: %s", file.address, error)
-            last = error
+            last = str(error)
+            logger.warning("%s: %s", file.address, last)
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # It is the open response.
         else:
             logger.info("downloaded %s (%.1f MB)", path, path.stat().st_size / 1e6)
             return

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mssvae.cohorts._tables import readable
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+# Cells, in lower case, that stand for no group. A group may be called "None".
+_NO_GROUP = ("", "na", "n/a", "nan", "null")
 
 
 def read_group_mapping(path: str | os.PathLike) -> pd.DataFrame:
@@ -17,19 +21,22 @@ def read_group_mapping(path: str | os.PathLike) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by ``label``: ``group``, empty where samples with the label are left out, and
-        ``reason``, which says why.
+        Indexed by ``label``: ``group``, empty where samples with the label are left out (also for
+        NA and the like), and ``reason``, which says why.
 
     Raises
     ------
     InputError
-        If a column is missing, a label occurs twice, or one has neither group nor reason.
+        If the file is no table, a column is missing, a label occurs twice, or one has neither group
+        nor reason.
     """
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    with readable(path, "labels"):
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).map(str.strip)
     if list(table.columns) != ["label", "group", "reason"]:
         raise InputError(
             f"{path}: the columns are {', '.join(table.columns)}: they must be label, group, reason"
         )
+    table["group"] = table["group"].mask(_is_missing(table["group"]), "")
     for row in table[table["label"].duplicated()].itertuples():
         raise InputError(f"{path}: the label {row.label!r} occurs twice: keep one line of it")
     for row in table[(table["group"] == "") & (table["reason"] == "")].itertuples():
@@ -86,13 +93,14 @@ def ordered_groups(
     Raises
     ------
     InputError
-        If a sample has no group, a group of ``order`` is not in the data, a group in the data is
-        not in ``order``, or a group has one sample.
+        If a sample has no group (or NA and the like), a group of ``order`` is not in the data, a
+        group in the data is not in ``order``, or a group has one sample.
     """
-    if (groups == "").any():
+    without = groups.index[_is_missing(groups)]
+    if len(without):
         raise InputError(
-            f"{source}: {(groups == '').sum()} samples have no group "
-            f"({_some(groups.index[groups == ''])}): fill in the group or remove the samples"
+            f"{source}: {len(without)} samples have no group ({_some(without)}): fill in the group "
+            "or remove the samples"
         )
     present = groups.unique()
     if order is None:
@@ -115,6 +123,10 @@ def ordered_groups(
                 "needs at least two; remove the sample or put it into another group"
             )
     return pd.Categorical(groups, categories=order)
+
+
+def _is_missing(groups: pd.Series) -> pd.Series:
+    return groups.str.lower().isin(_NO_GROUP)
 
 
 def _some(samples: pd.Index) -> str:

@@ -65,20 +65,24 @@ def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Da
     Raises
     ------
     InputError
-        If an accession is not in the registry, or its entry lacks a key, has an unknown one, or
-        names an unknown format.
+        If an accession is asked for twice or is not in the registry, or its entry lacks a key, has
+        an unknown one, or names an unknown format.
     """
     import yaml
 
     registry = yaml.safe_load(Path(path).read_text())
     datasets = []
     for accession in accessions:
+        if accessions.count(accession) > 1:
+            raise InputError(
+                f"the config names {accession!r} more than once in datasets: keep one of them"
+            )
         if accession not in registry:
             raise InputError(
                 f"{path}: there is no dataset {accession!r}, only {', '.join(registry)}: correct "
                 "the config or add an entry"
             )
-        entry = registry[accession]
+        entry = dict(registry[accession])
         try:
             files = {role: RegistryFile(**entry.pop(role)) for role in ("counts", "samples")}
             datasets.append(Dataset(accession=accession, **entry, **files))

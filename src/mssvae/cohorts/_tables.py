@@ -4,6 +4,8 @@ import csv
 import gzip
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -33,8 +35,8 @@ def read_counts(path: str | os.PathLike) -> ad.AnnData:
     Raises
     ------
     InputError
-        If the file is damaged or not rectangular, if sample or gene names repeat, or if a count is
-        negative, not whole or not a number.
+        If the file is damaged, not rectangular or no AnnData with ``X``, if sample or gene names
+        repeat, or if a count is negative, not whole or not a number.
     """
     path = Path(path)
     if path.suffix == ".h5ad":
@@ -56,7 +58,8 @@ def read_sample_sheet(path: str | os.PathLike) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per sample, text only, indexed by sample name; empty cells are empty strings.
+        One row per sample, indexed by sample name; all cells are text without blanks around it,
+        and empty cells are empty strings.
 
     Raises
     ------
@@ -64,19 +67,15 @@ def read_sample_sheet(path: str | os.PathLike) -> pd.DataFrame:
         If the file is damaged or a sample occurs twice.
     """
     path = Path(path)
-    separator = _separator(path)
-    _check_gzip(path)
-    try:
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path}: not a table with one row per sample: {error}") from error
-    table = table.set_index(table.columns[0])
+    with readable(path, "samples"):
+        table = pd.read_csv(path, sep=_separator(path), dtype=str, keep_default_na=False)
+    table = table.set_index(table.columns[0]).map(str.strip)
     validate_names(table.index, table.columns, str(path))
     return table
 
 
 def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFrame:
-    """Read the samples of a GEO series matrix file (``.txt.gz``).
+    """Read the samples of a GEO series matrix file (``.txt.gz``, or ``.txt``).
 
     The samples of one file may list their characteristics in different orders, so that the rows
     of the file mix several characteristics: they are told apart by the key in ``key: value``.
@@ -99,8 +98,8 @@ def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFram
         ``key: value``.
     """
     path = Path(path)
-    _check_gzip(path)
-    with gzip.open(path, "rt", newline="") as stream:
+    open_text = gzip.open if path.suffix == ".gz" else open
+    with readable(path, "samples"), open_text(path, "rt", newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.reader(stream, delimiter="\t") if row]
     fields = {row[0]: row[1:] for row in rows}
     for field in ("geo_accession", sample_name):
@@ -128,18 +127,36 @@ def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFram
     return table
 
 
-def _check_gzip(path: Path) -> None:
-    """Raise InputError if ``path`` ends in .gz and cannot be decompressed to its end."""
+def gzip_fault(path: Path) -> str | None:
+    """Say why a file called .gz cannot be decompressed to its end; None if it can."""
     if path.suffix != ".gz":
-        return
+        return None
     try:
         with gzip.open(path) as stream:
+            # Python takes a file of no bytes for gzip.
+            if not stream.read(1):
+                return "the gzip file is empty"
             while stream.read(1 << 20):
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        return f"the gzip file is truncated, damaged or not compressed ({error})"
+    return None
+
+
+@contextmanager
+def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
+    """Turn the errors of reading a table of ``what`` into InputError that names the file."""
+    # Before it is read: damaged text would be blamed on the form of the table.
+    if fault := gzip_fault(Path(path)):
+        raise InputError(f"{path}: {fault}: copy or download it again, or compress it with gzip")
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the text is not UTF-8 ({error}): save it as UTF-8") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
-            f"{path}: the gzip file is truncated or damaged ({error}): delete it and copy or "
-            "download it again"
+            f"{path}: not a table of {what} ({str(error).strip()}): give every line as many cells "
+            "as the first"
         ) from error
 
 
@@ -152,15 +169,11 @@ def _separator(path: Path) -> str:
 
 
 def _read_text_counts(path: Path) -> tuple[np.ndarray, pd.Index, pd.Index]:
-    separator = _separator(path)
-    _check_gzip(path)
     # The first line is read apart: pandas would rename samples that occur twice.
-    options = {"sep": separator, "header": None, "index_col": 0, "keep_default_na": False}
-    try:
+    options = {"sep": _separator(path), "header": None, "index_col": 0, "keep_default_na": False}
+    with readable(path, "genes x samples"):
         samples = pd.read_csv(path, nrows=1, dtype=str, **options).iloc[0]
         counts = pd.read_csv(path, skiprows=1, dtype={0: str}, low_memory=False, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"{path}: not a table of genes x samples: {error}") from error
     if len(samples) != counts.shape[1]:
         raise InputError(
             f"{path}: the first line names {len(samples)} samples but the next has "
@@ -175,8 +188,12 @@ def _read_text_counts(path: Path) -> tuple[np.ndarray, pd.Index, pd.Index]:
 def _read_h5ad(path: Path) -> tuple[np.ndarray | sparse.spmatrix, pd.Index, pd.Index]:
     try:
         adata = ad.read_h5ad(path)
-    except OSError as error:
-        raise InputError(f"{path}: not a readable .h5ad file: {error}") from error
+    # anndata raises many kinds of errors, depending on the part that the file lacks.
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a readable .h5ad file ({error}): copy it again, or write the counts with "
+            "AnnData.write_h5ad"
+        ) from error
     if adata.X is None:
-        raise InputError(f"{path}: X is empty: put the counts there")
+        raise InputError(f"{path}: there is no X: put the counts there")
     return adata.X, adata.obs_names, adata.var_names
