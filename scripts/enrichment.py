@@ -7,13 +7,11 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from mssvae.enrichment import over_representation, summarise
-from mssvae.files import write_json, write_table
+from mssvae.files import read_table, write_json, write_table
 
 gene_sets = json.loads(Path(snakemake.input.gene_sets).read_text())
-universe = pd.read_csv(snakemake.input.universe, sep="\t", dtype=str)["gene"].tolist()
+universe = read_table(snakemake.input.universe)["gene"].tolist()
 
 terms = over_representation(
     gene_sets, universe, engine=snakemake.params.engine, adjust=snakemake.params.adjust

@@ -4,13 +4,11 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd
-
 from mssvae.factors import gene_sets
-from mssvae.files import write_json, write_table
+from mssvae.files import read_table, write_json, write_table
 
-masks = pd.read_csv(snakemake.input.masks, sep="\t", index_col="gene")
-factors = pd.read_csv(snakemake.input.factors, sep="\t")
+masks = read_table(snakemake.input.masks, index="gene")
+factors = read_table(snakemake.input.factors)
 
 sets = gene_sets(masks, snakemake.params.threshold)
 factors.insert(4, "n_genes", [len(sets[factor]) for factor in factors["factor"]])

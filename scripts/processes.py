@@ -4,16 +4,14 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd
-
 from mssvae.enrichment import top_processes
 from mssvae.factors import enriched_shares
-from mssvae.files import write_table
+from mssvae.files import read_table, write_table
 
 settings = snakemake.params.settings
-terms = pd.read_csv(snakemake.input.terms, sep="\t")
-summary = pd.read_csv(snakemake.input.summary, sep="\t")
-factors = pd.read_csv(snakemake.input.factors, sep="\t")
+terms = read_table(snakemake.input.terms)
+summary = read_table(snakemake.input.summary)
+factors = read_table(snakemake.input.factors)
 
 write_table(enriched_shares(factors, summary), snakemake.output.shares)
 for kind in ("shared", "specific"):

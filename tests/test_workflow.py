@@ -47,13 +47,13 @@ def write_config(folder, cohort, **settings):
 
 
 def write_own_files(folder, n_samples=30, n_genes=80):
-    """A count matrix (genes x samples) and a sample sheet, as a user would bring them."""
+    """A count matrix (genes x samples) and a sample sheet; names like numbers stay names."""
     rng = np.random.default_rng(0)
     samples = [f"s{i}" for i in range(n_samples)]
     genes = [f"ENSG{j:011d}" for j in range(n_genes)]
     counts = pd.DataFrame(rng.negative_binomial(5, 1e-3, (n_genes, n_samples)), genes, samples)
     counts.to_csv(folder / "counts.tsv.gz", sep="\t")
-    sheet = pd.DataFrame({"sample": samples, "group": ["case", "control"] * (n_samples // 2)})
+    sheet = pd.DataFrame({"sample": samples, "group": ["1", "2"] * (n_samples // 2)})
     sheet.to_csv(folder / "samples.tsv", sep="\t", index=False)
     return {
         "title": "My cohort",
@@ -240,7 +240,7 @@ class TestFailures:
         assert "5000" in self.run_to_failure(tmp_path, cohort)
 
     def test_a_group_that_is_not_in_the_data(self, tmp_path):
-        cohort = write_own_files(tmp_path) | {"groups": ["case", "control", "relapse"]}
+        cohort = write_own_files(tmp_path) | {"groups": ["1", "2", "relapse"]}
         assert "relapse" in self.run_to_failure(tmp_path, cohort)
 
     def test_cuda_that_is_not_there(self, tmp_path):
