@@ -52,6 +52,7 @@ match params.source:
             snakemake.input.counts, snakemake.input.samples, params.group_column, params.groups
         )
 
-write_json(adata.uns["source"], snakemake.output.source)
+source = adata.uns["source"] | {"data_folder": params.data_folder}
+write_json(source, snakemake.output.source)
 with atomic_path(snakemake.output.counts) as path:
     adata.write_h5ad(path, compression="gzip")

@@ -298,25 +298,39 @@ class TestPlateletCohort:
         )
         assert source["kind"] == "geo"
 
-    def test_without_counts_a_synthetic_cohort_takes_their_place_and_says_so(self, tmp_path):
+    def test_without_counts_a_synthetic_cohort_takes_their_place_until_they_come(
+        self, data_folder, tmp_path, monkeypatch
+    ):
         config = yaml.safe_load((REPOSITORY / "config/quick.yaml").read_text())
         platelet = config["cohorts"]["platelet"]
         platelet["group_mapping"] = str(REPOSITORY / "config/groups/platelet.tsv")
         platelet |= {"n_genes": 60, "model": MODEL, "fit": FIT}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         cohort = tmp_path / "results/quick/cohorts/platelet"
-        proxy = "http://127.0.0.1:9"
-        answer = snakemake(
-            "results/quick/cohorts/platelet/figures/convergence.pdf",
-            "--configfile",
-            tmp_path / "config.yaml",
-            folder=tmp_path,
-            MSSVAE_DATA=str(tmp_path),
-            https_proxy=proxy,
-            HTTPS_PROXY=proxy,
-        )
+
+        def run(target, **environment):
+            target = f"results/quick/cohorts/platelet/{target}"
+            proxy = "http://127.0.0.1:9"  # Nobody listens there.
+            return snakemake(
+                target,
+                "--configfile",
+                tmp_path / "config.yaml",
+                folder=tmp_path,
+                https_proxy=proxy,
+                HTTPS_PROXY=proxy,
+                **environment,
+            )
+
+        monkeypatch.delenv("MSSVAE_DATA")
+        answer = run("figures/convergence.pdf")
         assert answer.returncode == 0, answer.stdout + answer.stderr
         manifest = json.loads((cohort / "fit/manifest.json").read_text())
         assert manifest["source"]["kind"] == "synthetic"
         log = tmp_path / "results/quick/logs/platelet/cohort_counts.log"
         assert "SYNTHETIC" in log.read_text()
+
+        answer = run("data/source.json", MSSVAE_DATA=str(data_folder))
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert json.loads((cohort / "data/source.json").read_text())["kind"] == "geo"
+        answer = run("data/source.json")
+        assert "Nothing to be done" in answer.stdout + answer.stderr

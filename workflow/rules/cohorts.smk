@@ -49,8 +49,7 @@ rule cohort_counts:
         group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
         seed=config["seed"],
         cache="resources/cache",
-        # A param, so that counts which come to hand take the place of a synthetic cohort.
-        data_folder=os.environ.get("MSSVAE_DATA"),
+        data_folder=data_folder,
     message:
         "Bringing the counts of cohort {wildcards.cohort} into one file"
     script:

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import sys
@@ -50,3 +51,17 @@ def cohort_inputs(wildcards):
     if cohort["source"] in ("auto", "synthetic"):
         inputs |= {"go_gene_sets": "results/{run}/resources/go_gene_sets.tsv.gz"}
     return inputs
+
+
+def data_folder(wildcards):
+    """$MSSVAE_DATA, a param: counts that come to hand take the place of a synthetic cohort.
+
+    Where it is not set, what real counts were read with, so that they are not given up again.
+    """
+    folder = os.environ.get("MSSVAE_DATA")
+    path = Path("results/{run}/cohorts/{cohort}/data/source.json".format(**wildcards))
+    if folder is None and path.exists():
+        source = json.loads(path.read_text())
+        if source["kind"] == "geo":
+            return source["data_folder"]
+    return folder
