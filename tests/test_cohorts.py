@@ -656,7 +656,7 @@ def run_script(registry, tmp_path, monkeypatch):
 
 
 def test_auto_takes_real_counts_where_they_are(run_script, tmp_path):
-    adata, source = run_script(source="auto", data_folder=tmp_path / "data")
+    adata, source = run_script(source="auto", data_folder=str(tmp_path / "data"))
     assert source["kind"] == "geo"
     assert adata.shape == (4, 3)
 
@@ -685,7 +685,7 @@ def test_auto_does_not_replace_a_damaged_file(run_script, tmp_path):
     path = tmp_path / "data" / "GSE1" / "counts.txt.gz"
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(InputError, match="truncated"):
-        run_script(source="auto", data_folder=tmp_path / "data")
+        run_script(source="auto", data_folder=str(tmp_path / "data"))
 
 
 def test_geo_fails_naming_file_and_address_and_writes_nothing(run_script, tmp_path):
