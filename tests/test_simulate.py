@@ -1,10 +1,13 @@
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 from mssvae.errors import InputError
 from mssvae.preprocess import quality_control
-from mssvae.simulate import cohort
+from mssvae.simulate import cohort, gaussian, rnaseq
+from mssvae.simulate._counts import negative_binomial_counts
+from mssvae.simulate._masks import LAYOUTS
 
 GROUPS = {"a": 20, "b": 30, "c": 150}
 
@@ -116,3 +119,264 @@ def test_too_few_terms_or_genes_is_an_error(terms, options, message):
 def test_a_group_of_one_sample_is_an_error(terms):
     with pytest.raises(InputError, match="the group 'b' has 1 samples to simulate"):
         cohort(terms, {"a": 5, "b": 1})
+
+
+# Sizes of the stress cases: unequal studies, five of them, no shared or no specific factor.
+SIZES = {
+    "as published": {},
+    "five studies": {"n_studies": 5},
+    "smallest blocks": {"n_studies": 5, "n_features": 90},
+    "no shared factor": {"n_shared": 0},
+    "no factor of its own in one study": {"n_specific": (2, 0, 2)},
+    "no specific factor": {"n_specific": 0},
+    "unequal studies": {"n_samples": (10, 3, 2), "n_specific": (3, 1, 2)},
+    "more specific than shared factors": {"n_shared": 1, "n_specific": 5},
+    "two studies": {"n_studies": 2, "n_features": 61, "n_shared": 3},
+    "other nonlinear features": {"nonlinear_every": 4},
+}
+FEW = {"n_samples": 2, "n_features": 100}
+
+
+def masks_of(adata):
+    """The supports of the shared mask and of each study's own."""
+    studies = adata.obs["group"].cat.categories
+    return adata.varm["true_shared"] != 0, [adata.varm[f"true_{m}"] != 0 for m in studies]
+
+
+@pytest.mark.parametrize("simulator", [gaussian, rnaseq])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+def test_every_factor_has_two_linear_anchor_features_in_its_studies(simulator, layout, sizes):
+    adata = simulator(**FEW | sizes, layout=layout)
+    every = sizes.get("nonlinear_every", 3)
+    linear = np.arange(1, adata.n_vars + 1) % every != 0
+    shared, specific = masks_of(adata)
+    for own in specific:
+        mask = np.hstack([shared, own])
+        anchors = linear & (mask.sum(axis=1) == 1)
+        assert (mask[anchors].sum(axis=0) >= 2).all()
+
+
+@pytest.mark.parametrize("simulator", [gaussian, rnaseq])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+def test_no_two_columns_of_the_masks_are_equal(simulator, layout, sizes):
+    shared, specific = masks_of(simulator(**FEW | sizes, layout=layout))
+    columns = np.hstack([shared, *specific]).T
+    assert len(np.unique(columns, axis=0)) == len(columns)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_some_features_of_every_study_load_on_shared_and_specific_factors(layout):
+    shared, specific = masks_of(gaussian(2, layout=layout))
+    for own in specific:
+        assert (shared.any(axis=1) & own.any(axis=1)).sum() >= 6
+
+
+def test_shared_blocks_share_features_only_in_the_overlapping_layout():
+    shared = masks_of(gaussian(2, layout="blocks"))[0]
+    assert shared.sum(axis=1).max() == 1
+    shared = masks_of(gaussian(2, n_features=140, layout="overlapping"))[0]
+    for before, after in zip(shared.T[:-1], shared.T[1:], strict=True):
+        assert (before & after).sum() == 5
+
+
+def test_stray_entries_are_a_share_of_those_outside_the_blocks():
+    options = {"n_samples": 2, "n_features": 1000}
+    block_shared, block_specific = masks_of(rnaseq(**options, stray=0))
+    shared, specific = masks_of(rnaseq(**options))
+    blocks = np.hstack([block_shared, *block_specific])
+    stray = np.hstack([shared, *specific])[~blocks]
+    assert 0.045 < stray.mean() <= 0.05
+    assert np.hstack([shared, *specific])[blocks].all()
+
+
+def test_weights_have_the_mean_and_variance_asked_for():
+    adata = gaussian(2, n_features=3000)
+    for name, mean in {"shared": 8, "study_1": 10, "study_3": 10}.items():
+        weights = adata.varm[f"true_{name}"]
+        weights = weights[weights != 0]
+        assert weights.mean() == pytest.approx(mean, abs=0.02)
+        assert weights.var() == pytest.approx(0.01, rel=0.2)
+    adata = rnaseq(2, 200, shared_weight=3, specific_weight=-1, weight_variance=0)
+    assert set(np.unique(adata.varm["true_shared"])) == {0, 3}
+    assert set(np.unique(adata.varm["true_study_2"])) == {-1, 0}
+
+
+@pytest.fixture(scope="module")
+def published():
+    return gaussian()
+
+
+def explained(adata, study, h, every=3):
+    """The sum over the factors of section 4.1, one entry at a time."""
+    own = (adata.obs["group"] == study).to_numpy()
+    signal = np.zeros((own.sum(), adata.n_vars))
+    for matrix, factors in [("true_shared", "true_shared"), (f"true_{study}", "true_specific")]:
+        for j, weights in enumerate(adata.varm[matrix]):
+            for k in np.flatnonzero(weights):
+                z = adata.obsm[factors][own, k]
+                signal[:, j] += weights[k] * (h(z) if (j + 1) % every == 0 else z)
+    return own, signal
+
+
+def test_gaussian_data_are_the_published_size(published):
+    assert published.shape == (3000, 100)
+    assert published.X.dtype == np.float32
+    assert published.obs["group"].value_counts(sort=False).to_dict() == {
+        "study_1": 1000,
+        "study_2": 1000,
+        "study_3": 1000,
+    }
+    assert published.varm["true_shared"].shape == (100, 8)
+    assert published.varm["true_study_3"].shape == (100, 2)
+
+
+@pytest.mark.parametrize("study", ["study_1", "study_2", "study_3"])
+def test_gaussian_features_are_linear_or_squared_factors_and_noise(published, study):
+    own, signal = explained(published, study, np.square)
+    noise = published.X[own] - signal
+    assert noise.var() == pytest.approx(0.2, rel=0.02)
+    assert np.abs(noise.mean(axis=0)).max() < 0.08  # More than 5 standard errors.
+
+
+def test_an_anchor_feature_moves_by_its_weight_with_its_factor(published):
+    z = published.obsm["true_shared"][:, 0]
+    assert np.polyfit(z, published.X[:, 0], 1)[0] == pytest.approx(8, abs=0.4)
+    assert np.polyfit(z**2, published.X[:, 2], 1)[0] == pytest.approx(8, abs=0.4)
+
+
+def test_factors_have_the_standard_deviation_asked_for(published):
+    for factors in (published.obsm["true_shared"], published.obsm["true_specific"]):
+        assert factors.std(axis=0) == pytest.approx(0.5, rel=0.06)
+    assert np.corrcoef(published.obsm["true_shared"].T)[0, 1:] == pytest.approx(0, abs=0.1)
+    wide = gaussian(4000, n_studies=2, n_features=60, factor_sd=3)
+    assert wide.obsm["true_shared"].std() == pytest.approx(3, rel=0.02)
+
+
+def test_a_study_with_fewer_factors_has_zero_columns_at_the_end():
+    adata = gaussian((5, 4, 3), n_specific=(2, 0, 1))
+    assert adata.obs["group"].value_counts(sort=False).tolist() == [5, 4, 3]
+    nonzero = adata.obsm["true_specific"] != 0
+    assert nonzero[:5].all()
+    assert not nonzero[5:9].any()
+    assert (nonzero[9:] == [True, False]).all()
+    assert adata.varm["true_study_2"].shape == (100, 0)
+
+
+def test_the_nonlinear_features_can_be_rarer():
+    adata = gaussian(5, nonlinear_every=10, noise_variance=0)
+    own, signal = explained(adata, "study_2", np.square, every=10)
+    assert adata.X[own] == pytest.approx(signal, rel=1e-5, abs=1e-5)
+
+
+def test_counts_are_whole_and_of_log_normal_libraries():
+    adata = rnaseq((960, 960, 1280), 300)
+    assert adata.X.format == "csr"
+    assert adata.X.dtype == np.float32
+    assert (adata.X.data == np.round(adata.X.data)).all()
+    assert adata.X.data.min() > 0
+    log_library = np.log(adata.X.sum(axis=1).A1)
+    assert log_library.mean() == pytest.approx(12, abs=0.05)
+    assert log_library.std() == pytest.approx(0.5, abs=0.03)
+
+
+def test_published_counts_are_split_by_30_30_and_40_percent():
+    adata = rnaseq(n_features=70)
+    assert (adata.obs["group"].value_counts(sort=False) / 3200).tolist() == [0.3, 0.3, 0.4]
+
+
+def test_expected_counts_are_the_normalised_softplus_times_the_library():
+    # Without intercepts, spread of libraries and biological variation but that of small means.
+    adata = rnaseq(500, 100, intercept_sd=0, library_log_sd=0, bcv_phi=0, bcv_nu=1e6)
+    for study in adata.obs["group"].cat.categories:
+        own, signal = explained(adata, study, lambda z: np.sin(3 * np.pi / 4 * z))
+        softplus = np.log1p(np.exp(signal))
+        mean = np.exp(12) * softplus / softplus.sum(axis=1, keepdims=True)
+        counts = adata.X[own].toarray()
+        # Variance of a negative binomial count with BCV^2 = 1 / mean.
+        pearson = (counts - mean) / np.sqrt(mean + mean)
+        expressed = mean > 20
+        assert expressed.mean() > 0.5
+        assert pearson[expressed].mean() == pytest.approx(0, abs=0.03)
+        assert pearson[expressed].std() == pytest.approx(1, abs=0.03)
+
+
+def test_genes_differ_by_their_intercepts():
+    adata = rnaseq(
+        200, 1000, n_shared=0, n_specific=(1, 0, 0), library_log_sd=0, intercept_sd=2, stray=0
+    )
+    # Of the third study, which has no factor: expression is softplus(b), normalised.
+    mean = adata.X[400:].toarray().mean(axis=0)
+    b = np.random.default_rng(1).normal(0, 2, 100_000)
+    softplus = np.log1p(np.exp(b))
+    assert np.std(mean) / np.mean(mean) == pytest.approx(softplus.std() / softplus.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("mean", [5.0, 100.0, 10_000.0])
+def test_counts_have_the_mean_and_variance_of_the_trend(mean):
+    phi, nu = 0.2, 30
+    means = np.full(400_000, mean)
+    counts = negative_binomial_counts(means, np.random.default_rng(0), phi, nu)
+    # E[nu / chi-squared(nu)] = nu / (nu - 2).
+    squared_bcv = (phi + mean**-0.5) ** 2 * nu / (nu - 2)
+    assert counts.mean() == pytest.approx(mean, rel=0.01)
+    assert counts.var() == pytest.approx(mean + squared_bcv * mean**2, rel=0.03)
+
+
+@pytest.mark.parametrize("simulator", [gaussian, rnaseq])
+def test_equal_seeds_give_equal_data_and_others_do_not(simulator):
+    def arrays(seed):
+        adata = simulator(5, 200, seed=seed)
+        return [np.asarray(adata.to_df()), *adata.obsm.values(), *adata.varm.values()]
+
+    for first, again, other in zip(arrays(1), arrays(1), arrays(2), strict=True):
+        assert (first == again).all()
+        assert (first != other).any()
+
+
+@pytest.mark.parametrize("simulator", [gaussian, rnaseq])
+def test_data_settings_and_truth_survive_being_written(simulator, tmp_path):
+    adata = simulator((4, 3), 50, n_studies=2, n_shared=0, n_specific=(3, 0), seed=7)
+    adata.write_h5ad(tmp_path / "data.h5ad")
+    read = ad.read_h5ad(tmp_path / "data.h5ad")
+    assert (read.to_df() == adata.to_df()).all(axis=None)
+    assert read.varm["true_shared"].shape == (50, 0)
+    assert (read.varm["true_study_1"] == adata.varm["true_study_1"]).all()
+    assert (read.obsm["true_specific"] == adata.obsm["true_specific"]).all()
+    settings = read.uns["simulation"]
+    assert settings["simulator"] == simulator.__name__
+    assert settings["layout"] == "blocks"
+    assert settings["seed"] == 7
+    assert list(settings["n_samples"]) == [4, 3]
+    assert list(settings["n_specific"]) == [3, 0]
+    options = {name: value for name, value in settings.items() if name != "simulator"}
+    assert (simulator(**options).to_df() == adata.to_df()).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layout": "ring"}, "no layout 'ring': choose one of blocks, overlapping"),
+        ({"n_features": 69}, "69 features are too few for 14 factors.* at least 70 features"),
+        ({"n_shared": 0, "n_specific": 0}, "there is no factor to simulate"),
+        ({"n_shared": -1}, "n_shared is -1: it must be at least 0"),
+        ({"n_specific": (2, -1, 2)}, r"n_specific is \(2, -1, 2\): it must be at least 0"),
+        ({"n_samples": (9, 9)}, "n_samples has 2 entries for 3 studies"),
+        ({"n_specific": (1, 1, 1, 1)}, "n_specific has 4 entries for 3 studies"),
+        ({"n_samples": (9, 1, 9)}, "n_samples is .* at least 2"),
+        ({"n_studies": 1}, "n_studies is 1: it must be at least 2"),
+        ({"nonlinear_every": 2}, "nonlinear_every is 2: it must be at least 3"),
+        ({"noise_variance": -0.1}, "noise_variance is -0.1: it must be at least 0"),
+        ({"factor_sd": float("nan")}, "factor_sd is nan"),
+    ],
+)
+def test_settings_out_of_range_are_errors(options, message):
+    with pytest.raises(InputError, match=message):
+        gaussian(**options)
+
+
+@pytest.mark.parametrize("stray", [-0.1, 5])
+def test_a_share_of_stray_entries_above_one_or_below_zero_is_an_error(stray):
+    with pytest.raises(InputError, match=f"stray is {stray}: it is a share"):
+        rnaseq(2, 100, stray=stray)

@@ -28,7 +28,7 @@ rule go_gene_sets:
 rule cohort_counts:
     input:
         unpack(cohort_inputs),
-        code=library("cohorts/*", "simulate.py", "validation.py"),
+        code=library("cohorts/*", "simulate/*", "validation.py"),
     output:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",

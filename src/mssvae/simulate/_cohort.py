@@ -1,4 +1,4 @@
-"""Synthetic data with known factors."""
+"""A cohort of counts in which GO terms are the factors."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from mssvae.errors import InputError
+from mssvae.simulate._counts import negative_binomial_counts
 
 # Samples of each group in GSE68086, in the order of Table 1.
 _PLATELET_GROUPS = {
@@ -121,7 +122,7 @@ def cohort(
     mean = library[:, None] * expression / expression.sum(axis=1, keepdims=True)
 
     adata = ad.AnnData(
-        sparse.csr_matrix(_counts(mean, rng), dtype=np.float32),
+        sparse.csr_matrix(negative_binomial_counts(mean, rng), dtype=np.float32),
         obs=pd.DataFrame(
             {
                 "label": labels,
@@ -192,10 +193,3 @@ def _loadings(genes: pd.Index, members: np.ndarray, rng: np.random.Generator) ->
     loads[rng.choice(len(genes), round(_STRAY_SHARE * len(members)))] = True
     loading[loads] = rng.normal(2.0, 0.1, loads.sum())
     return loading
-
-
-def _counts(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw negative binomial counts with the biological variation of section 4.2."""
-    phi, nu = 0.1, 60
-    variation = (phi + 1 / np.sqrt(mean)) * np.sqrt(nu / rng.chisquare(nu, mean.shape))
-    return rng.poisson(rng.gamma(1 / variation**2, mean * variation**2))
