@@ -8,7 +8,15 @@ from importlib import import_module
 __version__ = "0.1.0"
 __all__ = ["MSSVAE", "InputError", "__version__"]
 
-_SUBMODULES = ("cohorts", "enrichment", "factors", "figures", "preprocess", "simulate")
+_SUBMODULES = (
+    "cohorts",
+    "enrichment",
+    "factors",
+    "figures",
+    "metrics",
+    "preprocess",
+    "simulate",
+)
 
 
 def __getattr__(name: str) -> object:
