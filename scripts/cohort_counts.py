@@ -6,10 +6,8 @@ log_to(snakemake.log[0])
 
 import logging
 
-import pandas as pd
-
 from mssvae import cohorts, simulate
-from mssvae.files import atomic_path, write_json
+from mssvae.files import atomic_path, read_table, write_json
 
 params = snakemake.params
 
@@ -27,7 +25,7 @@ def from_geo():
 
 def synthetic():
     """Simulate a cohort in their place."""
-    terms = pd.read_csv(snakemake.input.go_gene_sets, sep="\t")
+    terms = read_table(snakemake.input.go_gene_sets)
     adata = simulate.cohort(terms, seed=params.seed)
     labels = adata.obs["label"]
     adata.obs["group"] = cohorts.ordered_groups(

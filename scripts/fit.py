@@ -16,6 +16,7 @@ from mssvae.provenance import commit
 
 params, output = snakemake.params, snakemake.output
 torch.set_num_threads(snakemake.threads)
+code = commit()  # Before the fit: the files may change while it runs.
 
 adata = ad.read_h5ad(snakemake.input.selected)
 model = MSSVAE(adata, study_key="group", seed=params.seed, **params.model).fit(**params.fit)
@@ -25,5 +26,5 @@ write_table(model.latent().wide().rename_axis("sample").reset_index(), output.la
 write_table(model.factor_table(), output.factors)
 write_table(model.history, output.history)
 source = json.loads(Path(snakemake.input.source).read_text())
-write_json({**model.manifest(), "source": source, "commit": commit()}, output.manifest)
+write_json({**model.manifest(), "source": source, "commit": code}, output.manifest)
 model.save(output.model)

@@ -190,15 +190,13 @@ class MSSVAE:
             ``shared`` [N x K_S]; ``specific[m]`` [n_m x K_m], the samples of study m alone. Factors
             whose mask is all zero stay at the prior mean, 0.
         """
-        inputs = self.module.likelihood.encoder_input(self._x)
+        (shared, _), own = self._posteriors()
         alive = self.module.alive
-        shared = self.module.shared_encoder(inputs)[0] * alive[0]
         specific = {}
         for m, name in enumerate(self.studies):
-            rows = (self._study == m).nonzero().flatten()
-            mean = self.module.specific_encoders[m](inputs[rows])[0] * alive[m + 1]
-            specific[name] = _table(mean, self.obs_names[rows.numpy()], name)
-        return FactorTables(_table(shared, self.obs_names, "shared"), specific)
+            samples = self.obs_names[self._rows(m).numpy()]
+            specific[name] = _table(own[m][0] * alive[m + 1], samples, name)
+        return FactorTables(_table(shared * alive[0], self.obs_names, "shared"), specific)
 
     @torch.no_grad()
     def factor_table(self) -> pd.DataFrame:
@@ -212,8 +210,6 @@ class MSSVAE:
             KL(q(z | x) || N(0, 1)) in nats, NaN where it is another study's. A shared factor whose
             divergence is near zero in a study is not used by it.
         """
-        inputs = self.module.likelihood.encoder_input(self._x)
-        alive = self.module.alive
         support = self.support
         tables = [pd.DataFrame({"factor": support.shared.columns, "kind": "shared", "study": None})]
         tables += [
@@ -222,11 +218,12 @@ class MSSVAE:
         ]
         table = pd.concat(tables, ignore_index=True)
         table["n_nonzero"] = support.wide().sum().to_numpy()
-        shared = normal_kl(*self.module.shared_encoder(inputs)) * alive[0]
+        posterior, own_posteriors = self._posteriors()
+        alive = self.module.alive
+        shared = normal_kl(*posterior) * alive[0]
         for m, name in enumerate(self.studies):
-            rows = (self._study == m).nonzero().flatten()
-            own = normal_kl(*self.module.specific_encoders[m](inputs[rows])) * alive[m + 1]
-            divergence = torch.cat([shared[rows].mean(0), own.mean(0)]).cpu().numpy()
+            own = normal_kl(*own_posteriors[m]) * alive[m + 1]
+            divergence = torch.cat([shared[self._rows(m)].mean(0), own.mean(0)]).cpu().numpy()
             uses = (table["kind"] == "shared") | (table["study"] == name)
             table.loc[uses, f"kl_{name}"] = divergence
         return table
@@ -255,14 +252,14 @@ class MSSVAE:
         latent, masks = self.latent(), self.masks
         own = np.zeros((len(self.obs_names), self.settings["n_specific"]), dtype=np.float32)
         for m, name in enumerate(self.studies):
-            own[(self._study == m).numpy()] = latent.specific[name].to_numpy()
+            own[self._rows(m).numpy()] = latent.specific[name].to_numpy()
             result.varm[f"mssvae_{name}"] = masks.specific[name].to_numpy()
         result.obsm["mssvae_shared"] = latent.shared.to_numpy()
         result.obsm["mssvae_specific"] = own
         result.varm["mssvae_shared"] = masks.shared.to_numpy()
         result.uns["mssvae"] = {
             "settings": json.dumps(self.settings),
-            "fit": json.dumps(asdict(self.fit_settings) if self.fit_settings else None),
+            "fit": json.dumps(self._fit_as_dict()),
             "studies": self.studies,
             "version": __version__,
         }
@@ -274,7 +271,7 @@ class MSSVAE:
         about = {
             "version": __version__,
             "settings": self.settings,
-            "fit": asdict(self.fit_settings) if self.fit_settings else None,
+            "fit": self._fit_as_dict(),
             "studies": self.studies,
             "obs_names": self.obs_names.tolist(),
             "var_names": self.var_names.tolist(),
@@ -302,12 +299,14 @@ class MSSVAE:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
         model = cls(adata, **about["settings"], device=device)
-        for key, found in (("studies", model.studies), ("obs_names", model.obs_names.tolist())):
-            if about[key] != found:
-                raise InputError(f"the {key} of adata are not those that {path} was fitted to")
-        model._check_names(adata, pd.Index(about["var_names"]))
-        if about["data_sha256"] != model._data_sha256():
-            raise InputError(f"the values of adata are not those that {path} was fitted to")
+        for what, fitted, found in (
+            ("studies", about["studies"], model.studies),
+            ("samples (obs_names)", about["obs_names"], model.obs_names.tolist()),
+            ("features (var_names)", about["var_names"], model.var_names.tolist()),
+            ("values", about["data_sha256"], model._data_sha256()),
+        ):
+            if fitted != found:
+                raise InputError(f"the {what} of adata are not those that {path} was fitted to")
         model.module.load_state_dict(state)
         if about["fit"] is not None:
             model.fit_settings = FitSettings(**about["fit"])
@@ -320,7 +319,7 @@ class MSSVAE:
         return {
             "mssvae": __version__,
             "settings": self.settings,
-            "fit": asdict(self.fit_settings) if self.fit_settings else None,
+            "fit": self._fit_as_dict(),
             "n_samples": len(self.obs_names),
             "n_features": len(self.var_names),
             "studies": self.studies,
@@ -344,9 +343,24 @@ class MSSVAE:
     def _data_sha256(self) -> str:
         return hashlib.sha256(self._x.cpu().numpy().tobytes()).hexdigest()
 
-    def _check_names(self, adata: anndata.AnnData, var_names: pd.Index | None = None) -> None:
-        var_names = self.var_names if var_names is None else var_names
-        if not adata.var_names.equals(var_names):
+    def _rows(self, m: int) -> torch.Tensor:
+        """Return the positions of the samples of study m."""
+        return (self._study == m).nonzero().flatten()
+
+    def _posteriors(self) -> tuple[tuple[torch.Tensor, ...], list[tuple[torch.Tensor, ...]]]:
+        """Return mean and log variance of the shared factors, and of each study's own."""
+        inputs = self.module.likelihood.encoder_input(self._x)
+        own = [
+            encoder(inputs[self._rows(m)])
+            for m, encoder in enumerate(self.module.specific_encoders)
+        ]
+        return self.module.shared_encoder(inputs), own
+
+    def _fit_as_dict(self) -> dict | None:
+        return asdict(self.fit_settings) if self.fit_settings else None
+
+    def _check_names(self, adata: anndata.AnnData) -> None:
+        if not adata.var_names.equals(self.var_names):
             raise InputError("the features of adata are not those that the model was fitted to")
         if not adata.obs_names.equals(self.obs_names):
             raise InputError("the samples of adata are not those that the model was fitted to")
