@@ -5,9 +5,22 @@ No function here fits or tests anything, and none touches matplotlib's global st
 
 from mssvae.figures._common import save, source_note
 from mssvae.figures._convergence import convergence
+from mssvae.figures._mask_pairs import Factorisation
 from mssvae.figures._masks import masks
 from mssvae.figures._processes import processes
 from mssvae.figures._qc import qc
 from mssvae.figures._schematic import schematic
+from mssvae.figures._simulation import simulation, worst
 
-__all__ = ["convergence", "masks", "processes", "qc", "save", "schematic", "source_note"]
+__all__ = [
+    "Factorisation",
+    "convergence",
+    "masks",
+    "processes",
+    "qc",
+    "save",
+    "schematic",
+    "simulation",
+    "source_note",
+    "worst",
+]
