@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from mssvae.errors import InputError
 from mssvae.files import atomic_path
@@ -123,8 +124,25 @@ def save(figure: Figure, pdf: str | os.PathLike, png: str | os.PathLike) -> None
         # Laying out again starts from the last result and moves things a little: do it once.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        _round_positions(figure)
         with atomic_path(pdf) as path:
             unset = dict.fromkeys(("Creator", "Producer", "CreationDate"))
             figure.savefig(path, format="pdf", metadata=unset)
         with atomic_path(png) as path:
             figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def _round_positions(figure: Figure) -> None:
+    """Round off the last digits of the layout, in which its solver differs from run to run."""
+    for axes in figure.axes:
+        axes.set_position(_rounded(axes.get_position(original=True).bounds))
+    subfigures = list(figure.subfigs)
+    for subfigure in subfigures:
+        box = subfigure.bbox_relative
+        box.set_points(_rounded(box.get_points()))
+        subfigures += subfigure.subfigs
+
+
+def _rounded(positions: ArrayLike) -> np.ndarray:
+    # Adding zero turns -0, which would be written as such, into 0.
+    return np.round(positions, 6) + 0.0

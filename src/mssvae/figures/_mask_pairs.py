@@ -166,7 +166,7 @@ def draw_mask_pairs(
             axes.yaxis.label.set(
                 rotation="horizontal", horizontalalignment=side, verticalalignment="center"
             )
-        axes.set_xlabel(f"{len(tables.masks):,} features")
+        axes.set_xlabel(f"{len(tables.masks):,} features; grey: no matching factor")
         figure.colorbar(
             colour,
             ax=column.tolist(),

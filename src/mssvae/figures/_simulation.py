@@ -38,7 +38,7 @@ _SCORES = (
 _STAGES = ("trained", "assigned")  # before and after the assignment of columns by Theorem 2
 _STRIPS_WIDTH = 0.8  # of the distance from one score to the next
 _SCORES_HEIGHT, _DATA_HEIGHT, _TITLE_HEIGHT = 2.1, 2.2, 0.4  # inches
-_N_SHARED, _N_SPECIFIC = 4, 2  # factors in the panels of data
+_N_DATA_COLUMNS = 6  # of panels d and e together, a factor each
 
 
 @style()
@@ -58,10 +58,10 @@ def simulation(
     (a) Scores of all replicates (appendix C.1), methods side by side; a bar and a number mark the
     median. If there are scores from before and after the assignment of columns by Theorem 2, those
     before are hollow and the numbers are those after. (b, c) True and estimated masks of one
-    replicate, in matching rows; factors whose weights are all zero are left out and counted.
-    (d, e), with ``data``: for some shared factors and some of the first study's own, a linear and
-    a nonlinear feature that load on this factor alone, against the posterior mean of the estimated
-    factor that matches it.
+    replicate, in matching rows; estimated factors whose weights are all zero are left out and
+    counted. (d, e), with ``data``: for some shared factors and some of the first study's own, a
+    linear and a nonlinear feature that load on this factor alone, against the posterior mean of
+    the estimated factor that matches it.
 
     Parameters
     ----------
@@ -140,7 +140,10 @@ def worst(
         _values(scores, method, last, "consensus", part) for part in ("shared", "specific")
     ]
     if replicate not in consensus[0].index:
-        raise InputError(f"scores table: no consensus of method {method}, replicate {replicate}")
+        raise InputError(
+            f"scores table: no consensus of replicate {replicate} for method {method!r} (its "
+            f"replicates: {', '.join(map(str, consensus[0].index))})"
+        )
     shared, specific = (values[replicate] for values in consensus)
     subject = (
         f"worst of {len(consensus[0])} replicates ({replicate}) of method {method}, "
@@ -241,7 +244,6 @@ def _draw_data(
             "latent table of the estimate: its samples are not those of the data; give both of the "
             "same replicate"
         )
-    study = next(panel for panel in pairs if panel != "shared")
     values = data.to_df()
     support = truth.masks[truth.factors["factor"]] != 0
     alone = support.sum(axis=1) == 1
@@ -249,25 +251,31 @@ def _draw_data(
     number = np.arange(1, len(alone) + 1)
     nonlinear = number % data.uns["simulation"]["nonlinear_every"] == 0
 
-    halves = figure.subfigures(1, 2, width_ratios=[_N_SHARED, _N_SPECIFIC])
-    for half, panel, n_columns, heading in (
-        (halves[0], "shared", _N_SHARED, "d   Data against shared factors"),
-        (halves[1], study, _N_SPECIFIC, f"e   Data against factors of {study}"),
-    ):
-        half.suptitle(literal(heading), x=0.01, ha="left", fontsize=7.5)
-        axes = half.subplots(2, n_columns, squeeze=False)
+    n_columns = [int(np.clip(len(truth.names("shared")), 2, 4))]  # Two hold the heading.
+    n_columns.append(_N_DATA_COLUMNS - n_columns[0])
+    figure.supxlabel(
+        "above: true factor; below: the matching estimated factor, whose posterior mean is drawn",
+        fontsize=6.5,
+    )
+    halves = figure.subfigures(1, 2, width_ratios=n_columns)
+    # No table names a study if there are only shared factors.
+    for letter, half, n, panel in zip("de", halves, n_columns, pairs, strict=False):
+        factors = "shared factors" if panel == "shared" else f"factors of {panel}"
+        heading = literal(f"{letter}   Data against {factors}")
+        half.suptitle(heading, x=0.01, ha="left", fontsize=7.5)
+        axes = half.subplots(2, n, squeeze=False)
         for each in axes.flat:
             each.set_axis_off()
         n_true = len(truth.names(panel))
         if n_true == 0:
             half.text(0.5, 0.5, "no factor", ha="center")
-        for k in range(min(n_true, n_columns)):
+        for k in range(min(n_true, n)):
             true, found = pairs[panel].true[k], pairs[panel].found[k]
             for row, kind in enumerate((~nonlinear, nonlinear)):
                 features = support.index[support[true] & alone & kind]
                 _draw_feature(axes[row, k], features, values, found, estimate.latent)
-            axes[0, k].set_title(literal(f"true {true}"), fontweight="normal", loc="center")
-            axes[1, k].set_xlabel(literal(f"est. {found}"))
+            axes[0, k].set_title(literal(true), fontweight="normal", loc="center")
+            axes[1, k].set_xlabel(literal(found or ""))
 
 
 def _draw_feature(
@@ -284,5 +292,5 @@ def _draw_feature(
         latent[factor], values[features[0]], s=2, color=SHARED_COLOUR, linewidth=0, rasterized=True
     )
     axes.set_ylabel(literal(features[0]))
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_locator(MaxNLocator(2))
+    axes.yaxis.set_major_locator(MaxNLocator(2))
