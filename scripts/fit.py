@@ -1,4 +1,4 @@
-"""Fit the MSSVAE to a cohort."""
+"""Fit the MSSVAE to a cohort or to simulated data."""
 
 from mssvae.logs import log_to
 
@@ -21,7 +21,9 @@ code = commit()  # Before the fit: the files may change while it runs.
 adata = ad.read_h5ad(snakemake.input.selected)
 model = MSSVAE(adata, study_key="group", seed=params.seed, **params.model).fit(**params.fit)
 
-write_table(model.masks.wide().rename_axis("gene").reset_index(), output.masks)
+# Simulated data say what their rows are; cohorts have genes.
+rows = adata.var_names.name or "gene"
+write_table(model.masks.wide().rename_axis(rows).reset_index(), output.masks)
 write_table(model.latent().wide().rename_axis("sample").reset_index(), output.latent)
 write_table(model.factor_table(), output.factors)
 write_table(model.history, output.history)

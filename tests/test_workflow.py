@@ -12,8 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from mssvae.replicates import seeds
 
 REPOSITORY = Path(__file__).parents[1]
+SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 TOOLS = Path(sys.executable).parent
 MODEL = {"n_shared": 3, "n_specific": 2, "hidden": [8, 8], "device": "cpu"}
 FIT = {"max_epochs": 5, "batch_size": 100}
@@ -43,6 +48,38 @@ def snakemake(*arguments, folder=REPOSITORY, **environment):
 def write_config(folder, cohort, **settings):
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({"run": "test", **settings, "cohorts": {"mine": cohort}}))
+    return path
+
+
+def tiny_simulations():
+    """Two simulations: two methods on two replicates, and one method on one."""
+    return {
+        "master_seed": 7,
+        "replicates": {"development": [1], "reported": [101, 102]},
+        "settings": {
+            "toy": {
+                "title": "Toy",
+                "simulator": "gaussian",
+                "data": {"n_samples": 40, "n_features": 40, "n_shared": 3, "n_specific": [1, 1, 0]},
+                "model": MODEL,
+                "methods": {"paper": {"max_epochs": 2}, "default": {"max_epochs": 2, "lr": 0.01}},
+            },
+            "toy_rna": {
+                "title": "Toy counts",
+                "simulator": "rnaseq",
+                "data": {"n_samples": 20, "n_features": 40, "n_shared": 0},
+                "n_reported": 1,
+                "max_column_share": 0.25,
+                "model": MODEL,
+                "methods": {"paper": {"max_epochs": 2}},
+            },
+        },
+    }
+
+
+def write_simulations(folder, simulations):
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"run": "test", "simulations": simulations}, sort_keys=False))
     return path
 
 
@@ -103,17 +140,27 @@ class TestConfig:
     def test_shipped_configs_plan_every_figure_and_table(self, name):
         answer = snakemake("-n", "--forceall", "--configfile", f"config/{name}.yaml")
         assert answer.returncode == 0, answer.stdout + answer.stderr
-        for rule in ("figure_schematic", "figure_qc", "figure_processes", "fit_cohort"):
+        for rule in (
+            "figure_schematic",
+            "figure_qc",
+            "figure_processes",
+            "fit_cohort",
+            "fit_simulation",
+            "figure_simulation",
+            "figure_worst",
+            "summary_of_all",
+            "settings",
+        ):
             assert rule in answer.stdout + answer.stderr
 
     def test_defaults_are_the_published_settings(self, tmp_path):
         """Table 2 and appendix C of the paper, without a word about them in the config."""
-        schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+        schema = yaml.safe_load(SCHEMA.read_text())
         cohort = schema["$defs"]["cohort"]["properties"]
         defaults = {
             key: setting["default"]
-            for part in ("model", "fit", "qc")
-            for key, setting in cohort[part]["properties"].items()
+            for part in (cohort["model"], cohort["qc"], schema["$defs"]["fit"])
+            for key, setting in part["properties"].items()
         }
         assert defaults["batch_size"] == 512
         assert defaults["max_epochs"] == 800
@@ -138,6 +185,49 @@ class TestConfig:
     )
     def test_mistakes_are_named(self, change, named, tmp_path):
         config = write_config(tmp_path, write_own_files(tmp_path) | change)
+        answer = snakemake("-n", "--configfile", config, folder=tmp_path)
+        assert answer.returncode != 0
+        assert named in answer.stdout + answer.stderr
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"simulator": "poisson"}, "poisson"),
+            ({"data": {"n_sample": 10}}, "n_sample"),
+            ({"model": {"n_shared": 3, "n_specific": 2}}, "hidden"),
+            ({"model": MODEL | {"likelihood": "gaussian"}}, "likelihood"),
+            ({"methods": {"paper": {"max_epoch": 3}}}, "max_epoch"),
+            ({"methods": {"truth": {}}}, "truth"),
+            ({"methods": {}}, "methods"),
+            ({"max_column_share": 25}, "max_column_share"),
+        ],
+    )
+    def test_mistakes_in_simulations_are_named(self, change, named):
+        simulations = tiny_simulations()
+        validate({"run": "test", "simulations": simulations}, SCHEMA)
+        simulations["settings"]["toy"] |= change
+        with pytest.raises(WorkflowError, match=named):
+            validate({"run": "test", "simulations": simulations}, SCHEMA)
+
+    def test_something_to_analyse_is_asked_for(self):
+        with pytest.raises(WorkflowError, match="'simulations' is a required property"):
+            validate({"run": "test"}, SCHEMA)
+
+    @pytest.mark.parametrize(
+        ("part", "change", "named"),
+        [
+            ("replicates", {"development": [1, 102]}, "[102]"),
+            (
+                "settings",
+                {"toy": tiny_simulations()["settings"]["toy"] | {"n_reported": 3}},
+                "is 3",
+            ),
+        ],
+    )
+    def test_lists_of_replicates_are_checked(self, part, change, named, tmp_path):
+        simulations = tiny_simulations()
+        simulations[part] |= change
+        config = write_simulations(tmp_path, simulations)
         answer = snakemake("-n", "--configfile", config, folder=tmp_path)
         assert answer.returncode != 0
         assert named in answer.stdout + answer.stderr
@@ -214,6 +304,103 @@ class TestOwnCohort:
         first = tables_of(folder / "results")
         assert "test/cohorts/mine/fit/masks.tsv.gz" in again
         assert again == {name: first[name] for name in again}
+
+
+@pytest.fixture(scope="module")
+def simulation_run(tmp_path_factory):
+    """A finished run of simulations alone."""
+    folder = tmp_path_factory.mktemp("simulations")
+    config = write_simulations(folder, tiny_simulations())
+    answer = snakemake("--configfile", config, folder=folder)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return folder, config
+
+
+class TestSimulations:
+    def test_every_figure_is_there_as_pdf_and_png(self, simulation_run):
+        folder, _ = simulation_run
+        for simulation in ("toy", "toy_rna"):
+            figures = folder / "results/test/simulations" / simulation / "figures"
+            assert {path.name for path in figures.iterdir()} == {
+                "simulation.pdf",
+                "simulation.png",
+                "worst.pdf",
+                "worst.png",
+            }
+
+    def test_scores_are_of_the_reported_replicates(self, simulation_run):
+        folder, _ = simulation_run
+        scores = pd.read_csv(folder / "results/test/simulations/toy/scores.csv")
+        assert scores.columns.tolist() == [
+            *("simulation", "method", "replicate", "stage", "part", "metric", "value")
+        ]
+        assert scores["method"].unique().tolist() == ["paper", "default"]
+        assert scores["replicate"].unique().tolist() == [101, 102]
+        assert {"consensus", "disentanglement", "n_factors"} <= set(scores["metric"])
+        assert scores["value"].notna().all()
+
+    def test_one_table_has_the_summaries_of_all(self, simulation_run):
+        folder, _ = simulation_run
+        table = pd.read_csv(folder / "results/test/tables/simulations.csv")
+        for simulation, n in (("toy", 2), ("toy_rna", 1)):
+            path = folder / "results/test/simulations" / simulation / "summary.csv"
+            own = table[table["simulation"] == simulation].reset_index(drop=True)
+            pd.testing.assert_frame_equal(own, pd.read_csv(path))
+            assert (own["n"] == n).all()
+
+    def test_settings_have_a_column_for_every_method(self, simulation_run):
+        folder, _ = simulation_run
+        settings = pd.read_csv(folder / "results/test/tables/settings.tsv", sep="\t", index_col=0)
+        assert settings.columns.tolist() == ["toy/paper", "toy/default", "toy_rna/paper"]
+        rates = settings.loc["Learning Rate (not W)"].astype(float)
+        assert rates.tolist() == [0.001, 0.01, 0.001]
+        likelihoods = settings.loc["likelihood"]
+        assert likelihoods.tolist() == ["gaussian", "gaussian", "negative_binomial"]
+
+    def test_seeds_follow_from_the_replicate_and_are_written_down(self, simulation_run):
+        folder, _ = simulation_run
+        for replicate in (101, 102):
+            path = folder / f"results/test/simulations/toy/{replicate}"
+            wanted = seeds(7, "toy", replicate)
+            source = json.loads((path / "source.json").read_text())
+            assert (source["kind"], source["simulator"]) == ("simulation", "gaussian")
+            assert source["seed"] == wanted["data"]
+            for method in ("paper", "default"):
+                manifest = json.loads((path / method / "manifest.json").read_text())
+                assert manifest["settings"]["seed"] == wanted["fit"]
+                assert manifest["source"] == source
+
+    def test_truth_and_fit_have_the_same_tables(self, simulation_run):
+        folder, _ = simulation_run
+        replicate = folder / "results/test/simulations/toy/101"
+        for table, index in (("masks.tsv.gz", "feature"), ("latent.tsv.gz", "sample")):
+            true, fitted = (
+                pd.read_csv(replicate / part / table, sep="\t", index_col=index)
+                for part in ("truth", "paper")
+            )
+            assert true.index.equals(fitted.index)
+        assert list(true) == ["shared_01", "shared_02", "shared_03", "study_1_01", "study_2_01"]
+
+    def test_another_method_leaves_the_fits_there_are(self, simulation_run, tmp_path):
+        folder, _ = simulation_run
+        simulations = tiny_simulations()
+        simulations["settings"]["toy"]["methods"]["other"] = {"max_epochs": 1}
+        config = write_simulations(tmp_path, simulations)
+        target = "results/test/simulations/toy/summary.csv"
+        answer = snakemake("-n", target, "--configfile", config, folder=folder)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        output = answer.stdout + answer.stderr
+        assert "Fitting method other" in output
+        assert "Fitting method paper" not in output
+
+    def test_development_replicates_run_when_asked_for(self, simulation_run):
+        folder, config = simulation_run
+        target = "results/test/simulations/toy/1/paper/scores.tsv"
+        answer = snakemake("-n", target, "--configfile", config, folder=folder)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        target = "results/test/simulations/toy/2/paper/scores.tsv"
+        answer = snakemake("-n", target, "--configfile", config, folder=folder)
+        assert answer.returncode != 0
 
 
 class TestFailures:

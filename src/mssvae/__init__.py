@@ -15,6 +15,7 @@ _SUBMODULES = (
     "figures",
     "metrics",
     "preprocess",
+    "replicates",
     "simulate",
 )
 

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 min_version("9.0")
@@ -20,11 +21,35 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 # Where the library is not installed, as in conda environments, scripts find it here.
 sys.path.insert(0, str(REPOSITORY / "src"))
 
+COHORTS = config.get("cohorts", {})
+SIMULATIONS = config.get(
+    "simulations",
+    {"replicates": {"development": [], "reported": []}, "settings": {}},
+)
+REPLICATES = SIMULATIONS["replicates"]
+SETTINGS = SIMULATIONS["settings"]
+
+if both := set(REPLICATES["development"]) & set(REPLICATES["reported"]):
+    raise WorkflowError(
+        f"simulations: the replicates {sorted(both)} are both development and reported ones: "
+        "results must not come from the replicates that settings were chosen with"
+    )
+
+
+def any_of(names):
+    """A pattern that matches these names alone; none, if there are no names."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
 
 wildcard_constraints:
     run=re.escape(config["run"]),
-    cohort="|".join(map(re.escape, config["cohorts"])),
+    cohort=any_of(COHORTS),
     kind="shared|specific",
+    simulation=any_of(SETTINGS),
+    replicate=any_of([*REPLICATES["development"], *REPLICATES["reported"]]),
+    method=any_of(
+        method for setting in SETTINGS.values() for method in setting["methods"]
+    ),
 
 
 def library(*patterns):
@@ -39,7 +64,7 @@ def library(*patterns):
 
 def cohort_inputs(wildcards):
     """What the source of a cohort's counts needs, by name."""
-    cohort = config["cohorts"][wildcards.cohort]
+    cohort = COHORTS[wildcards.cohort]
     if cohort["source"] == "files":
         return {"counts": cohort["counts"], "samples": cohort["samples"]}
     inputs = {}
@@ -65,3 +90,70 @@ def data_folder(wildcards):
         if source["kind"] == "geo":
             return source["data_folder"]
     return folder
+
+
+def reported_replicates(wildcards):
+    """The replicates that tables and figures of a simulation report."""
+    replicates = REPLICATES["reported"]
+    n_reported = SETTINGS[wildcards.simulation].get("n_reported", len(replicates))
+    if n_reported > len(replicates):
+        raise WorkflowError(
+            f"simulation {wildcards.simulation}: n_reported is {n_reported}, but there are "
+            f"{len(replicates)} reported replicates: lengthen their list"
+        )
+    return replicates[:n_reported]
+
+
+def example_replicate(wildcards):
+    """The replicate whose factors the figure of a simulation shows."""
+    return reported_replicates(wildcards)[0]
+
+
+def methods(wildcards):
+    """The methods that are fitted to a simulation."""
+    return list(SETTINGS[wildcards.simulation]["methods"])
+
+
+def main_method(wildcards):
+    """The method whose factors the figures of a simulation show."""
+    return methods(wildcards)[-1]
+
+
+def simulation_seeds(wildcards):
+    """The seeds of a replicate: "data" and "fit"."""
+    # Here, as other runs need no numpy in Snakemake's own process.
+    from mssvae.replicates import seeds
+
+    return seeds(
+        SIMULATIONS["master_seed"], wildcards.simulation, int(wildcards.replicate)
+    )
+
+
+def data_seed(wildcards):
+    return simulation_seeds(wildcards)["data"]
+
+
+def fit_seed(wildcards):
+    return simulation_seeds(wildcards)["fit"]
+
+
+def simulation_model(wildcards):
+    """The settings of the model; the likelihood follows from the simulator."""
+    setting = SETTINGS[wildcards.simulation]
+    likelihood = {"gaussian": "gaussian", "rnaseq": "negative_binomial"}
+    return setting["model"] | {"likelihood": likelihood[setting["simulator"]]}
+
+
+def manifests():
+    """By name, the manifest of every cohort's fit, and of one fit per simulation and method."""
+    fits = "results/{{run}}/simulations/{simulation}/{replicate}/{method}/manifest.json"
+    return {
+        f"{simulation}/{method}": fits.format(
+            simulation=simulation, replicate=REPLICATES["reported"][0], method=method
+        )
+        for simulation, setting in SETTINGS.items()
+        for method in setting["methods"]
+    } | {
+        cohort: f"results/{{run}}/cohorts/{cohort}/fit/manifest.json"
+        for cohort in COHORTS
+    }

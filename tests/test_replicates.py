@@ -1,0 +1,236 @@
+"""Seeds, truth, scores and summaries of simulation studies."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mssvae import replicates, simulate
+from mssvae.errors import InputError
+from mssvae.files import write_table
+from mssvae.replicates import Factorisation
+
+
+@pytest.fixture(scope="module")
+def adata():
+    """Three studies; the last has no factor of its own."""
+    return simulate.gaussian([30, 20, 10], 40, n_shared=2, n_specific=[2, 1, 0], seed=3)
+
+
+@pytest.fixture(scope="module")
+def truth(adata):
+    return replicates.truth(adata)
+
+
+class TestSeeds:
+    def test_are_the_same_every_time(self):
+        """Written down, as reported results hang on them."""
+        assert replicates.seeds(20260101, "gaussian", 101) == {
+            "data": 491363788,
+            "fit": 609346481,
+        }
+
+    def test_differ_between_simulations_replicates_and_purposes(self):
+        drawn = [
+            seed
+            for simulation in ("gaussian", "rna")
+            for replicate in (1, 2, 101)
+            for seed in replicates.seeds(1, simulation, replicate).values()
+        ]
+        assert len(set(drawn)) == 12
+
+    def test_follow_the_master_seed(self):
+        assert replicates.seeds(1, "gaussian", 1) != replicates.seeds(2, "gaussian", 1)
+
+
+class TestTruth:
+    def test_factors_are_named_by_study(self, truth):
+        assert truth.factors["factor"].tolist() == [
+            "shared_01",
+            "shared_02",
+            "study_1_01",
+            "study_1_02",
+            "study_2_01",
+        ]
+        assert truth.factors["kind"].tolist() == ["shared"] * 2 + ["specific"] * 3
+        assert truth.factors["study"].dropna().tolist() == ["study_1", "study_1", "study_2"]
+        assert truth.names("study_1").tolist() == ["study_1_01", "study_1_02"]
+        assert truth.names("study_3").empty
+
+    def test_masks_are_the_simulated_ones(self, adata, truth):
+        names = truth.names("study_1")
+        np.testing.assert_array_equal(truth.masks[names], adata.varm["true_study_1"])
+        assert truth.masks.index.equals(adata.var_names)
+
+    def test_own_factors_are_missing_in_other_studies(self, adata, truth):
+        assert truth.latent.index.equals(adata.obs_names)
+        own = truth.latent["study_2_01"]
+        assert (own.notna() == (adata.obs["group"] == "study_2")).all()
+        np.testing.assert_array_equal(own.iloc[30:50], adata.obsm["true_specific"][30:50, 0])
+
+    def test_without_shared_factors(self):
+        adata = simulate.gaussian(10, 40, n_shared=0, seed=3)
+        truth = replicates.truth(adata)
+        assert truth.names("shared").empty
+        assert truth.latent.index.equals(adata.obs_names)
+
+    def test_tables_come_back_as_written(self, truth, tmp_path):
+        write_table(truth.masks.rename_axis("feature").reset_index(), tmp_path / "m.tsv.gz")
+        write_table(truth.factors, tmp_path / "f.tsv")
+        write_table(truth.latent.rename_axis("sample").reset_index(), tmp_path / "l.tsv.gz")
+        read = Factorisation.read(*(tmp_path / name for name in ("m.tsv.gz", "f.tsv", "l.tsv.gz")))
+        pd.testing.assert_frame_equal(read.masks, truth.masks, check_names=False)
+        pd.testing.assert_frame_equal(read.latent, truth.latent, check_names=False)
+        assert read.names("shared").equals(truth.names("shared"))
+
+
+def value(scores, part, metric):
+    (found,) = scores.query("part == @part and metric == @metric")["value"]
+    return found
+
+
+class TestScores:
+    def test_the_truth_is_perfect(self, truth):
+        scores = replicates.scores(truth, truth)
+        supports = scores[scores["metric"].isin(["consensus", "relevance", "recovery"])]
+        assert (supports["value"] == 1).all()
+        assert set(supports["part"]) == {
+            "shared",
+            "specific",
+            "specific/study_1",
+            "specific/study_2",
+        }
+        assert value(scores, "all", "disentanglement") > 0.9
+        assert value(scores, "shared", "n_factors") == 2
+        assert value(scores, "specific/study_2", "n_factors") == 1
+
+    def test_columns_of_zeros_are_no_factors(self, truth):
+        masks = truth.masks.assign(shared_02=0.0)
+        scores = replicates.scores(truth, Factorisation(masks, truth.factors, truth.latent))
+        assert value(scores, "shared", "n_factors") == 1
+        assert value(scores, "shared", "consensus") == 0.5
+        assert value(scores, "shared", "relevance") == 1
+
+    def test_a_factor_where_the_study_has_none_counts(self, truth):
+        spare = {"factor": "study_3_01", "kind": "specific", "study": "study_3"}
+        estimate = Factorisation(
+            truth.masks.assign(study_3_01=1.0),
+            pd.concat([truth.factors, pd.DataFrame([spare])], ignore_index=True),
+            truth.latent.assign(study_3_01=np.where(np.arange(60) < 50, np.nan, 0.0)),
+        )
+        scores = replicates.scores(truth, estimate)
+        assert value(scores, "specific/study_3", "consensus") == 0
+        assert value(scores, "specific", "consensus") == pytest.approx(2 / 3)
+
+    def test_dense_columns_are_left_out_of_supports_alone(self, truth):
+        masks = truth.masks.assign(shared_02=1.0)
+        estimate = Factorisation(masks, truth.factors, truth.latent)
+        scores = replicates.scores(truth, estimate, max_column_share=0.9)
+        assert value(scores, "shared", "relevance") == 1
+        assert value(scores, "shared", "n_factors") == 2
+        assert value(replicates.scores(truth, estimate), "shared", "relevance") < 1
+
+    def test_other_features_are_refused(self, truth):
+        estimate = Factorisation(truth.masks.iloc[::-1], truth.factors, truth.latent)
+        with pytest.raises(InputError, match="features"):
+            replicates.scores(truth, estimate)
+
+
+@pytest.fixture
+def scores():
+    """One method, three replicates, two stages; values by hand."""
+    rows = [
+        ("toy", "paper", replicate, stage, part, metric, score)
+        for stage, shift in (("trained", 0.0), ("assigned", 0.1))
+        for part, metric, by_replicate in (
+            ("shared", "consensus", (0.9, 0.5, 0.7)),
+            ("specific", "consensus", (0.1, 0.7, 0.9)),
+            ("specific/study_1", "consensus", (0.8, 0.0, 0.8)),
+            ("shared", "n_factors", (8, 9, 11)),
+        )
+        for replicate, score in zip((101, 102, 103), by_replicate, strict=True)
+        for score in [score + (shift if replicate == 101 and part == "specific" else 0)]
+    ]
+    names = ["simulation", "method", "replicate", "stage", "part", "metric", "value"]
+    return pd.DataFrame(rows, columns=names)
+
+
+class TestSummary:
+    def test_quartiles_and_worst_over_replicates(self, scores):
+        summary = replicates.summarise(scores)
+        assert len(summary) == 8
+        first = summary.iloc[0]
+        assert first[["simulation", "method", "stage", "part", "metric"]].tolist() == [
+            "toy",
+            "paper",
+            "trained",
+            "shared",
+            "consensus",
+        ]
+        quartiles = ["n", "median", "lower_quartile", "upper_quartile", "worst"]
+        assert first[quartiles].tolist() == pytest.approx([3, 0.7, 0.6, 0.8, 0.5])
+
+    def test_no_number_of_factors_is_the_worst(self, scores):
+        summary = replicates.summarise(scores).set_index("metric")
+        assert summary.loc["n_factors", "worst"].isna().all()
+        assert summary.loc["n_factors", "median"].tolist() == [9, 9]
+
+    def test_the_worst_replicate_has_the_lowest_mean_of_shared_and_specific(self, scores):
+        assert replicates.worst_replicate(scores[scores["stage"] == "trained"], "paper") == 101
+
+    def test_the_last_stage_decides_and_the_first_of_equals_is_taken(self, scores):
+        scores.loc[scores["stage"] == "assigned", "value"] = 0.5
+        assert replicates.worst_replicate(scores, "paper") == 101
+        last = (scores["stage"] == "assigned") & (scores["replicate"] == 103)
+        scores.loc[last, "value"] = 0.4
+        assert replicates.worst_replicate(scores, "paper") == 103
+
+    def test_a_method_without_scores_is_named(self, scores):
+        with pytest.raises(InputError, match="'default'"):
+            replicates.worst_replicate(scores, "default")
+
+
+class TestSettingsTable:
+    def test_rows_of_table_2_come_first_and_numbers_stand_for_defaults(self):
+        manifest = {
+            "settings": {
+                "study_key": "group",
+                "layer": None,
+                "likelihood": "gaussian",
+                "n_shared": 30,
+                "n_specific": 5,
+                "hidden": [50, 50],
+                "seed": 1,
+            },
+            "fit": {
+                "max_epochs": 500,
+                "batch_size": 512,
+                "lr": 0.01,
+                "lr_mask": 0.01,
+                "b": None,
+                "prior_scale": None,
+            },
+            "n_samples": 3000,
+            "n_features": 100,
+        }
+        weaker = manifest | {"fit": manifest["fit"] | {"prior_scale": 200}}
+        table = replicates.settings_table({"paper": manifest, "default": weaker})
+        assert table.columns.tolist() == ["Hyperparameter", "paper", "default"]
+        assert table["Hyperparameter"].tolist() == [
+            "Batch Size",
+            "Epochs",
+            "Hidden Dimensions",
+            "Initial K_S",
+            "Initial K_m",
+            "Learning Rate (not W)",
+            "Learning Rate (W)",
+            "likelihood",
+            "b",
+            "prior_scale",
+        ]
+        values = table.set_index("Hyperparameter")
+        assert values["paper"].tolist()[:7] == [
+            *("512", "500", "[50, 50]", "30", "5", "0.01", "0.01")
+        ]
+        assert values.loc["prior_scale"].tolist() == ["3000", "200"]
+        assert values.loc["b", "paper"] == "100"
+        assert values.loc["likelihood", "paper"] == "gaussian"

@@ -1,0 +1,295 @@
+# Simulation studies: data with known factors, fits by several methods, and their scores.
+
+
+rule simulate:
+    input:
+        code=library("simulate/*", "replicates.py"),
+    output:
+        # Kept, as making a lost file again would run all fits to it again.
+        data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
+        source="results/{run}/simulations/{simulation}/{replicate}/source.json",
+        masks="results/{run}/simulations/{simulation}/{replicate}/truth/masks.tsv.gz",
+        factors="results/{run}/simulations/{simulation}/{replicate}/truth/factors.tsv",
+        latent="results/{run}/simulations/{simulation}/{replicate}/truth/latent.tsv.gz",
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/simulate.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/simulate.tsv"
+    conda:
+        "../../envs/simulations.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        simulator=lookup(
+            within=config, dpath="simulations/settings/{simulation}/simulator"
+        ),
+        data=lookup(within=config, dpath="simulations/settings/{simulation}/data"),
+        seed=data_seed,
+    message:
+        "Simulating replicate {wildcards.replicate} of {wildcards.simulation}"
+    script:
+        "../../scripts/simulate.py"
+
+
+# Simulated data are many and small: fits side by side are faster than one on several cores.
+use rule fit_cohort as fit_simulation with:
+    input:
+        selected="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
+        source="results/{run}/simulations/{simulation}/{replicate}/source.json",
+        code=rules.fit_cohort.input.code,
+    output:
+        model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
+        masks="results/{run}/simulations/{simulation}/{replicate}/{method}/masks.tsv.gz",
+        latent="results/{run}/simulations/{simulation}/{replicate}/{method}/latent.tsv.gz",
+        factors="results/{run}/simulations/{simulation}/{replicate}/{method}/factors.tsv",
+        history="results/{run}/simulations/{simulation}/{replicate}/{method}/history.tsv",
+        manifest="results/{run}/simulations/{simulation}/{replicate}/{method}/manifest.json",
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/{method}/fit.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/fit.tsv"
+    threads: 1
+    params:
+        model=simulation_model,
+        fit=lookup(
+            within=config, dpath="simulations/settings/{simulation}/methods/{method}"
+        ),
+        seed=fit_seed,
+    message:
+        "Fitting method {wildcards.method} to replicate {wildcards.replicate} of "
+        "{wildcards.simulation}"
+
+
+rule scores:
+    input:
+        true_masks="results/{run}/simulations/{simulation}/{replicate}/truth/masks.tsv.gz",
+        true_factors="results/{run}/simulations/{simulation}/{replicate}/truth/factors.tsv",
+        true_latent="results/{run}/simulations/{simulation}/{replicate}/truth/latent.tsv.gz",
+        masks="results/{run}/simulations/{simulation}/{replicate}/{method}/masks.tsv.gz",
+        factors="results/{run}/simulations/{simulation}/{replicate}/{method}/factors.tsv",
+        latent="results/{run}/simulations/{simulation}/{replicate}/{method}/latent.tsv.gz",
+        code=library("metrics.py", "replicates.py"),
+    output:
+        scores="results/{run}/simulations/{simulation}/{replicate}/{method}/scores.tsv",
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/{method}/scores.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/scores.tsv"
+    conda:
+        "../../envs/simulations.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        max_column_share=lookup(
+            within=config, dpath="simulations/settings/{simulation}/max_column_share"
+        ),
+    message:
+        "Scoring method {wildcards.method} on replicate {wildcards.replicate} of "
+        "{wildcards.simulation}"
+    script:
+        "../../scripts/scores.py"
+
+
+rule collect_scores:
+    input:
+        scores=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/scores.tsv",
+            method=methods,
+            replicate=reported_replicates,
+        ),
+    output:
+        scores="results/{run}/simulations/{simulation}/scores.csv",
+    log:
+        "results/{run}/logs/simulations/{simulation}/collect_scores.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/collect_scores.tsv"
+    conda:
+        "../../envs/simulations.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Collecting the scores of all reported replicates of {wildcards.simulation}"
+    script:
+        "../../scripts/collect_scores.py"
+
+
+rule summary:
+    input:
+        scores=["results/{run}/simulations/{simulation}/scores.csv"],
+        code=library("replicates.py"),
+    output:
+        summary=report(
+            "results/{run}/simulations/{simulation}/summary.csv",
+            category="Simulation {simulation}",
+            labels={"table": "Scores"},
+        ),
+    log:
+        "results/{run}/logs/simulations/{simulation}/summary.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/summary.tsv"
+    conda:
+        "../../envs/simulations.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Summarising the scores of {wildcards.simulation}"
+    script:
+        "../../scripts/summary.py"
+
+
+use rule summary as summary_of_all with:
+    input:
+        scores=collect(
+            "results/{{run}}/simulations/{simulation}/scores.csv", simulation=SETTINGS
+        ),
+        code=library("replicates.py"),
+    output:
+        summary=report(
+            "results/{run}/tables/simulations.csv",
+            category="Simulations",
+            labels={"table": "Scores of all simulations"},
+        ),
+    log:
+        "results/{run}/logs/simulations.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations.tsv"
+    message:
+        "Summarising the scores of all simulations"
+
+
+rule settings:
+    input:
+        manifests=list(manifests().values()),
+        code=library("replicates.py"),
+    output:
+        settings=report(
+            "results/{run}/tables/settings.tsv",
+            category="Model",
+            labels={"table": "Table 2: settings"},
+        ),
+    log:
+        "results/{run}/logs/settings.log",
+    benchmark:
+        "results/{run}/benchmarks/settings.tsv"
+    conda:
+        "../../envs/simulations.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        names=list(manifests()),
+    message:
+        "Writing the settings of all fits side by side"
+    script:
+        "../../scripts/settings.py"
+
+
+rule figure_simulation:
+    input:
+        scores="results/{run}/simulations/{simulation}/scores.csv",
+        # The paper shows data against factors for Gaussian data only.
+        data=branch(
+            lookup(within=config, dpath="simulations/settings/{simulation}/simulator"),
+            cases={
+                "gaussian": collect(
+                    "results/{{run}}/simulations/{{simulation}}/{replicate}/data.h5ad",
+                    replicate=example_replicate,
+                ),
+                "rnaseq": [],
+            },
+        ),
+        truth=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/truth/{table}",
+            replicate=example_replicate,
+            table=["masks.tsv.gz", "factors.tsv", "latent.tsv.gz"],
+        ),
+        estimate=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/{table}",
+            replicate=example_replicate,
+            method=main_method,
+            table=["masks.tsv.gz", "factors.tsv", "latent.tsv.gz"],
+        ),
+        code=library("figures/*", "replicates.py", "metrics.py"),
+    output:
+        pdf=report(
+            "results/{run}/simulations/{simulation}/figures/simulation.pdf",
+            category="Simulation {simulation}",
+            labels={"figure": "Figures 2 and 3: scores and an example"},
+        ),
+        png="results/{run}/simulations/{simulation}/figures/simulation.png",
+    log:
+        "results/{run}/logs/simulations/{simulation}/figure_simulation.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/figure_simulation.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        title=lookup(within=config, dpath="simulations/settings/{simulation}/title"),
+        method=main_method,
+        replicate=example_replicate,
+    message:
+        "Drawing the scores and an example of {wildcards.simulation}"
+    script:
+        "../../scripts/figure_simulation.py"
+
+
+rule figure_worst:
+    input:
+        scores="results/{run}/simulations/{simulation}/scores.csv",
+        true_masks=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/truth/masks.tsv.gz",
+            replicate=reported_replicates,
+        ),
+        true_factors=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/truth/factors.tsv",
+            replicate=reported_replicates,
+        ),
+        masks=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/masks.tsv.gz",
+            replicate=reported_replicates,
+            method=main_method,
+        ),
+        factors=collect(
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/factors.tsv",
+            replicate=reported_replicates,
+            method=main_method,
+        ),
+        code=library("figures/*", "replicates.py", "metrics.py"),
+    output:
+        pdf=report(
+            "results/{run}/simulations/{simulation}/figures/worst.pdf",
+            category="Simulation {simulation}",
+            labels={"figure": "Figure 6: the worst replicate"},
+        ),
+        png="results/{run}/simulations/{simulation}/figures/worst.png",
+    log:
+        "results/{run}/logs/simulations/{simulation}/figure_worst.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/figure_worst.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        title=lookup(within=config, dpath="simulations/settings/{simulation}/title"),
+        method=main_method,
+        replicates=reported_replicates,
+    message:
+        "Drawing the worst replicate of {wildcards.simulation}"
+    script:
+        "../../scripts/figure_worst.py"
