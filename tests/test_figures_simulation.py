@@ -1,15 +1,14 @@
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from test_figures import drawn_texts
 
-from mssvae import figures, simulate
+from mssvae import figures, replicates, simulate
 from mssvae.errors import InputError
-from mssvae.figures import Factorisation
 from mssvae.figures._common import group_colours
 from mssvae.figures._mask_pairs import pair_factors
+from mssvae.replicates import Factorisation
 
 TITLE = "Gaussian nonlinear factor analysis"
 SHOWN = {"title": TITLE, "method": "default", "replicate": 101}
@@ -23,27 +22,6 @@ SCORES = [
     ("disentanglement", "all"),
 ]
 STUDIES = ["study_1", "study_2", "study_3"]
-
-
-def true_factors(data: ad.AnnData) -> Factorisation:
-    """Return what was simulated, as tables of a fit."""
-    study = data.obs["group"]
-    masks, latent, factors = {}, {}, []
-    for panel in ("shared", *study.cat.categories):
-        kind = "shared" if panel == "shared" else "specific"
-        values = data.obsm[f"true_{kind}"]
-        weights = data.varm[f"true_{panel}"]
-        for k in range(weights.shape[1]):
-            name = f"{panel}_{k + 1:02d}"
-            masks[name] = weights[:, k]
-            own = (study == panel) | (kind == "shared")
-            latent[name] = np.where(own, values[:, k], np.nan)
-            factors.append((name, kind, None if kind == "shared" else panel))
-    return Factorisation(
-        pd.DataFrame(masks, index=data.var_names),
-        pd.DataFrame(factors, columns=["factor", "kind", "study"]),
-        pd.DataFrame(latent, index=data.obs_names),
-    )
 
 
 def fit_like(truth: Factorisation, seed: int = 0, studies=None, spare: int = 3) -> Factorisation:
@@ -86,7 +64,7 @@ def make_scores(methods=("paper", "default"), stages=("trained",), n=30) -> pd.D
 
 def draw_perfect(scores=None, **settings):
     data = simulate.gaussian(200, **settings)
-    truth = true_factors(data)
+    truth = replicates.truth(data)
     scores = make_scores() if scores is None else scores
     return figures.simulation(scores, truth, fit_like(truth), data=data, **SHOWN)
 
@@ -98,21 +76,21 @@ def draw_two_stages():
 
 def draw_no_shared():
     data = simulate.gaussian(200, n_shared=0, n_specific=[2, 0, 3])
-    truth = true_factors(data)
+    truth = replicates.truth(data)
     fit = fit_like(truth, studies=STUDIES)
     return figures.simulation(make_scores(["default"]), truth, fit, data=data, **SHOWN)
 
 
 def draw_duplicate():
     data = simulate.gaussian(200)
-    truth = true_factors(data)
+    truth = replicates.truth(data)
     fit = fit_like(truth)
     fit = replace_masks(fit, shared_10=fit.masks["shared_01"], study_2_04=fit.masks["shared_02"])
     return figures.simulation(make_scores(n=1), truth, fit, data=data, **SHOWN)
 
 
 def draw_many_features():
-    truth = true_factors(simulate.rnaseq(10, 5000))
+    truth = replicates.truth(simulate.rnaseq(10, 5000))
     fit = fit_like(truth, spare=42)
     rng = np.random.default_rng(0)
     spare = {f"shared_{k}": rng.random(5000) * (rng.random(5000) < 0.08) for k in range(20, 50)}
@@ -121,7 +99,7 @@ def draw_many_features():
 
 def draw_no_column():
     data = simulate.gaussian(200)
-    truth = true_factors(data)
+    truth = replicates.truth(data)
     fit = Factorisation(truth.masks[[]], truth.factors[:0], truth.latent[[]])
     return figures.simulation(make_scores(), truth, fit, data=data, **SHOWN)
 
@@ -135,7 +113,7 @@ def switch_shared_block(truth: Factorisation) -> Factorisation:
 
 
 def draw_worst():
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     fit = switch_shared_block(truth)
     return figures.worst(make_scores(), truth, fit, note="a note", **SHOWN)
 
@@ -167,7 +145,7 @@ def test_nothing_overlaps_or_leaves_the_page(name, monkeypatch):
 
 
 def test_factors_are_matched_whatever_their_order_sign_and_scale():
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     fit = fit_like(truth)
     pairs = pair_factors(truth, fit)
     assert list(pairs) == ["shared", *STUDIES]
@@ -180,7 +158,7 @@ def test_factors_are_matched_whatever_their_order_sign_and_scale():
 
 
 def test_spare_factors_come_after_the_matched_ones_and_missed_ones_leave_a_gap():
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     fit = fit_like(truth)
     missed = pair_factors(truth, fit)["shared"].true[
         pair_factors(truth, fit)["shared"].found.index("shared_01")
@@ -242,7 +220,7 @@ def test_scores_before_the_assignment_are_hollow_and_the_numbers_are_those_after
 
 def test_data_are_drawn_against_the_matching_factor_of_the_estimate():
     data = simulate.gaussian(50)
-    truth = true_factors(data)
+    truth = replicates.truth(data)
     # Feature 1 no longer tells the first factor from another.
     truth.masks.loc["feature_1", "study_3_01"] = 1.0
     fit = fit_like(truth)
@@ -267,14 +245,14 @@ def test_data_are_drawn_against_the_matching_factor_of_the_estimate():
 
 
 def test_without_data_there_are_no_panels_of_data():
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     figure = figures.simulation(make_scores(), truth, fit_like(truth), **SHOWN)
     assert len(figure.subfigs) == 2
 
 
 def test_simulation_without_a_study_specific_factor_is_drawn():
     data = simulate.gaussian(10, n_specific=0)
-    truth = true_factors(data)
+    truth = replicates.truth(data)
     figure = figures.simulation(make_scores(), truth, fit_like(truth), data=data, **SHOWN)
     assert [half.axes != [] for half in figure.subfigs[2].subfigs] == [True, False]
 
@@ -288,7 +266,7 @@ def test_worst_has_the_consensus_at_the_last_stage_in_its_title():
             f"and metric == 'consensus' and part == '{part}'"
         )
         scores.loc[row, "value"] = value
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     figure = figures.worst(scores, truth, fit_like(truth), note="a note", **SHOWN)
     assert figure.get_suptitle().replace("\n", " ") == (
         f"{TITLE}: worst of 30 replicates (101) of method default, "
@@ -316,21 +294,21 @@ def test_saving_a_figure_again_gives_equal_bytes(tmp_path):
     ],
 )
 def test_incomplete_scores_are_an_error(change, message):
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     with pytest.raises(InputError, match=message):
         figures.simulation(change(make_scores()), truth, fit_like(truth), **SHOWN)
 
 
 def test_worst_replicate_without_scores_is_an_error():
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     with pytest.raises(InputError, match=r"no consensus of replicate 101 .* \(its replicates: 102"):
         figures.worst(make_scores().query("replicate > 101"), truth, fit_like(truth), **SHOWN)
 
 
 def test_estimate_of_another_simulation_is_an_error():
     data = simulate.gaussian(10)
-    truth = true_factors(data)
-    other = true_factors(simulate.gaussian(10, n_features=120))
+    truth = replicates.truth(data)
+    other = replicates.truth(simulate.gaussian(10, n_features=120))
     with pytest.raises(InputError, match="the truth has 100 features but the estimate 120"):
         figures.worst(make_scores(), truth, other, **SHOWN)
     with pytest.raises(InputError, match="its samples are not those of the data"):
@@ -338,7 +316,7 @@ def test_estimate_of_another_simulation_is_an_error():
 
 
 def test_missing_column_of_a_factorisation_is_named():
-    truth = true_factors(simulate.gaussian(10))
+    truth = replicates.truth(simulate.gaussian(10))
     cut = Factorisation(truth.masks.drop(columns="shared_02"), truth.factors)
     with pytest.raises(InputError, match="estimated masks table: no column 'shared_02'"):
         figures.worst(make_scores(), truth, cut, **SHOWN)

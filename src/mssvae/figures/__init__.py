@@ -5,7 +5,6 @@ No function here fits or tests anything, and none touches matplotlib's global st
 
 from mssvae.figures._common import save, source_note
 from mssvae.figures._convergence import convergence
-from mssvae.figures._mask_pairs import Factorisation
 from mssvae.figures._masks import masks
 from mssvae.figures._processes import processes
 from mssvae.figures._qc import qc
@@ -13,7 +12,6 @@ from mssvae.figures._schematic import schematic
 from mssvae.figures._simulation import simulation, worst
 
 __all__ = [
-    "Factorisation",
     "convergence",
     "masks",
     "processes",

@@ -1,7 +1,10 @@
 """True masks beside estimated ones, factor by factor."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,37 +17,12 @@ from mssvae.figures._common import literal, require_columns
 from mssvae.figures._masks import _cells
 from mssvae.metrics import jaccard
 
+if TYPE_CHECKING:
+    from mssvae.replicates import Factorisation
+
 _ROW_HEIGHT, _MAX_ROWS_HEIGHT = 0.11, 3.6  # inches
 _MIN_PANEL_HEIGHT, _MARGINS = 0.27, 0.85  # of a label with two lines; titles and colour bars
 _ABSENT = "0.88"  # grey of a row without a factor
-
-
-@dataclass(frozen=True)
-class Factorisation:
-    """Factors of one simulated data set, true or estimated, as the tables of a fit have them.
-
-    Attributes
-    ----------
-    masks : DataFrame [G x K]
-        Weights, one row per feature (the index) and a column for each factor.
-    factors : DataFrame
-        One row per factor: ``factor`` (a column of ``masks``), ``kind`` (``"shared"`` or
-        ``"specific"``), ``study`` (of a specific factor).
-    latent : DataFrame [N x K], optional
-        Posterior means of the factors, one row per sample (the index); NaN where a factor is
-        another study's. Only needed to draw data against factors.
-    """
-
-    masks: pd.DataFrame
-    factors: pd.DataFrame
-    latent: pd.DataFrame | None = None
-
-    def names(self, panel: str) -> pd.Series:
-        """Return the names of the shared factors (panel ``"shared"``) or of a study's own."""
-        if panel == "shared":
-            return self.factors.loc[self.factors["kind"] == "shared", "factor"]
-        own = (self.factors["kind"] == "specific") & (self.factors["study"] == panel)
-        return self.factors.loc[own, "factor"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """Results of a simulation study: scores, masks, and data against factors."""
 
-import anndata as ad
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,12 +22,16 @@ from mssvae.figures._common import (
     style,
 )
 from mssvae.figures._mask_pairs import (
-    Factorisation,
     Pairing,
     draw_mask_pairs,
     mask_pairs_height,
     pair_factors,
 )
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+    from mssvae.replicates import Factorisation
 
 _SCORES = (
     ("consensus", "shared"),
