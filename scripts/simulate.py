@@ -5,19 +5,13 @@ from mssvae.logs import log_to
 log_to(snakemake.log[0])
 
 from mssvae import simulate
-from mssvae.files import atomic_path, write_json, write_table
-from mssvae.replicates import truth
+from mssvae.files import atomic_path, write_json
 
 params, output = snakemake.params, snakemake.output
 
 simulator = {"gaussian": simulate.gaussian, "rnaseq": simulate.rnaseq}[params.simulator]
 adata = simulator(**params.data, seed=params.seed)
 adata.var_names.name = "feature"
-
-true = truth(adata)
-write_table(true.masks.reset_index(), output.masks)
-write_table(true.factors, output.factors)
-write_table(true.latent.rename_axis("sample").reset_index(), output.latent)
 write_json({"kind": "simulation", **adata.uns["simulation"]}, output.source)
 with atomic_path(output.data) as path:
     adata.write_h5ad(path, compression="gzip")

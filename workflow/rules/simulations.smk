@@ -3,14 +3,11 @@
 
 rule simulate:
     input:
-        code=library("simulate/*", "replicates.py"),
+        code=library("simulate/*"),
     output:
         # Kept, as making a lost file again would run all fits to it again.
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
         source="results/{run}/simulations/{simulation}/{replicate}/source.json",
-        masks="results/{run}/simulations/{simulation}/{replicate}/truth/masks.tsv.gz",
-        factors="results/{run}/simulations/{simulation}/{replicate}/truth/factors.tsv",
-        latent="results/{run}/simulations/{simulation}/{replicate}/truth/latent.tsv.gz",
     log:
         "results/{run}/logs/simulations/{simulation}/{replicate}/simulate.log",
     benchmark:
@@ -31,6 +28,31 @@ rule simulate:
         "Simulating replicate {wildcards.replicate} of {wildcards.simulation}"
     script:
         "../../scripts/simulate.py"
+
+
+# By itself, as a change of what this depends on must not run the fits again.
+rule truth:
+    input:
+        data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
+        code=library("replicates.py"),
+    output:
+        masks="results/{run}/simulations/{simulation}/{replicate}/truth/masks.tsv.gz",
+        factors="results/{run}/simulations/{simulation}/{replicate}/truth/factors.tsv",
+        latent="results/{run}/simulations/{simulation}/{replicate}/truth/latent.tsv.gz",
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/truth.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/truth.tsv"
+    conda:
+        "../../envs/simulations.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "Writing the true factors of replicate {wildcards.replicate} of {wildcards.simulation}"
+    script:
+        "../../scripts/truth.py"
 
 
 # Simulated data are many and small: fits side by side are faster than one on several cores.
