@@ -168,7 +168,7 @@ class TestProximalStep:
     """Adam on the likelihood, then shrinkage: where it stops is the optimum of the lasso."""
 
     @staticmethod
-    def optimise(gradient_at_zero, lambda0, prior_scale=2.0, steps=4000):
+    def optimise(gradient_at_zero, lambda0, prior_scale=2.0, steps=4000, proximal=True):
         """Minimise (w - gradient_at_zero)^2 / 2 plus the prior, in one entry of the shared mask."""
         torch.manual_seed(0)
         module = MultiStudyModule(
@@ -176,6 +176,7 @@ class TestProximalStep:
         )
         settings = FitSettings(lr_mask=0.005)
         optimiser = MaskOptimiser(module.double(), settings, prior_scale)
+        optimiser.proximal = proximal
         for _ in range(steps):
             for mask in module.masks:
                 mask.grad = mask.detach() - gradient_at_zero
@@ -188,8 +189,15 @@ class TestProximalStep:
         optimiser.drop_dead_columns()
         assert not module.alive_0.any()
 
-    def test_large_gradients_end_where_the_penalised_gradient_vanishes(self):
-        module, _ = self.optimise(gradient_at_zero=3.0, lambda0=10.0)
+    def test_before_it_is_proximal_no_entry_is_lost(self):
+        module, _ = self.optimise(gradient_at_zero=0.4, lambda0=10.0, proximal=False)
+        w = module.shared_mask.detach()
+        assert (w != 0).all()
+        torch.testing.assert_close(w, torch.zeros_like(w), rtol=0, atol=1e-2)
+
+    @pytest.mark.parametrize("proximal", [False, True])
+    def test_large_gradients_end_where_the_penalised_gradient_vanishes(self, proximal):
+        module, _ = self.optimise(gradient_at_zero=3.0, lambda0=10.0, proximal=proximal)
         w = module.shared_mask.detach()
         gamma = prior.slab_probability(w, module.eta_0, 10.0, 0.1)
         rate = prior.penalty_rate(gamma, 10.0, 0.1)

@@ -144,7 +144,7 @@ def make_history(n_epochs):
             "lambda0": np.where(epoch <= 40, 1, np.where(epoch <= 240, 10, 15)),
             "n_active_shared": 50,
             "n_active_specific": 40,
-            "n_nonzero": 3000,
+            "n_slab": 3000,
         }
     )
 

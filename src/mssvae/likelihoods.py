@@ -66,6 +66,12 @@ class Gaussian(nn.Module):
         log_sigma2 = self.log_sigma2[features]
         return -0.5 * (log_sigma2 + (x - output).square() * torch.exp(-log_sigma2))
 
+    def residual(
+        self, x: Tensor, output: Tensor, log_library: None, features: slice = slice(None)
+    ) -> Tensor:
+        """Return the residuals in standard deviations of the noise, [B, g]."""
+        return (x - output) * torch.exp(-0.5 * self.log_sigma2[features])
+
     def log_prior(self) -> Tensor:
         """Return log p(Sigma) up to a constant, a scalar."""
         return -((self.alpha + 1) * self.log_sigma2 + self.beta * torch.exp(-self.log_sigma2)).sum()
@@ -135,6 +141,14 @@ class NegativeBinomial(nn.Module):
             + theta * (log_theta - log_theta_mu)
             + x * (log_mu - log_theta_mu)
         )
+
+    def residual(
+        self, x: Tensor, output: Tensor, log_library: Tensor, features: slice = slice(None)
+    ) -> Tensor:
+        """Return the Pearson residuals, [B, g]."""
+        mu = torch.exp(log_library) * functional.softplus(output)
+        variance = mu + mu.square() * torch.exp(-self.log_theta[features])
+        return (x - mu) / variance.clamp_min(torch.finfo(x.dtype).tiny).sqrt()
 
     def log_prior(self) -> Tensor:
         """Return zero: the inverse dispersions have no prior (section 2.4)."""

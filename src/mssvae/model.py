@@ -8,7 +8,7 @@ import platform
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 
 import anndata
@@ -22,7 +22,7 @@ from mssvae.errors import InputError
 from mssvae.files import atomic_path
 from mssvae.likelihoods import LIKELIHOODS
 from mssvae.module import MultiStudyModule, normal_kl
-from mssvae.training import FitSettings, fit
+from mssvae.training import PRESETS, FitSettings, fit
 from mssvae.validation import validate_counts, validate_names
 
 log = logging.getLogger(__name__)
@@ -134,40 +134,38 @@ class MSSVAE:
             ).to(self.device)
         self.module.eval()
 
-    def fit(
-        self,
-        max_epochs: int = FitSettings.max_epochs,
-        batch_size: int = FitSettings.batch_size,
-        lr: float = FitSettings.lr,
-        lr_mask: float = FitSettings.lr_mask,
-        lambda0: Sequence[tuple[float, float]] = FitSettings.lambda0,
-        lambda1: float = FitSettings.lambda1,
-        a: float = FitSettings.a,
-        b: float | None = FitSettings.b,
-        prior_scale: float | None = FitSettings.prior_scale,
-    ) -> "MSSVAE":
+    def fit(self, preset: str = "default", **settings) -> "MSSVAE":
         """Train, and return the model itself.
 
-        See ``mssvae.training.FitSettings`` for the parameters; the defaults are the paper's for RNA
-        data (Table 2, appendix C.2).
+        Parameters
+        ----------
+        preset : {"default", "paper"}
+            ``"default"`` recovers best; ``"paper"`` has what the paper fixes (Table 2 for RNA data,
+            appendix C.2) and trains the objective as written.
+        **settings
+            Any of ``mssvae.training.FitSettings``, to change the preset.
 
         Raises
         ------
         InputError
-            If a setting is out of range, or the model was fitted already.
+            If preset or setting is unknown or out of range, or the model was fitted already.
         FitError
             If the loss is not finite; names epoch and study.
         """
         if self.fit_settings is not None:
             raise InputError("this model is fitted: make a new MSSVAE to fit with other settings")
-        settings = FitSettings(
-            max_epochs, batch_size, lr, lr_mask, lambda0, lambda1, a, b, prior_scale
-        )
-        log.info("fit on %s with %s", self.device, settings)
+        if preset not in PRESETS:
+            raise InputError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+        known = [field.name for field in fields(FitSettings)]
+        for key in settings:
+            if key not in known:
+                raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
+        fit_settings = replace(PRESETS[preset], **settings)
+        log.info("fit on %s with %s", self.device, fit_settings)
         self.history = fit(
-            self.module, self._x, self._study, self.studies, settings, self.settings["seed"]
+            self.module, self._x, self._study, self.studies, fit_settings, self.settings["seed"]
         )
-        self.fit_settings = settings
+        self.fit_settings = fit_settings
         return self
 
     @property

@@ -1,12 +1,16 @@
 """The networks of the MSSVAE (appendix B.1): encoders, masks and the decoder they switch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mssvae.likelihoods import LIKELIHOODS
+
+# Features are decoded in chunks whose hidden activations hold about this many numbers: large
+# enough for efficient matrix products, small enough to stay in a processor's cache.
+CHUNK_ELEMENTS = 2**20
 
 
 class Encoder(nn.Module):
@@ -28,8 +32,8 @@ class Encoder(nn.Module):
         self.mean = nn.Linear(second, n_outputs)
         self.log_variance = nn.Linear(second, n_outputs)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features]."""
+    def hidden(self, x: Tensor) -> Tensor:
+        """Return the second hidden layer for x [B, n_features]."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = layer(x)
             # One sample has no batch variance: it is normalised as in evaluation.
@@ -40,7 +44,12 @@ class Encoder(nn.Module):
                     x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
                 )
             x = functional.relu(x)
-        return self.mean(x), self.log_variance(x)
+        return x
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features]."""
+        hidden = self.hidden(x)
+        return self.mean(hidden), self.log_variance(hidden)
 
 
 class Decoder(nn.Module):
@@ -61,6 +70,15 @@ class Decoder(nn.Module):
         self.first = nn.Linear(n_latent, n_hidden, bias=False)
         self.second = nn.Linear(n_hidden, n_latent)
         self.output = nn.Linear(n_latent, n_features)
+
+    def feature_chunks(
+        self, n_samples: int, chunk_elements: int = CHUNK_ELEMENTS
+    ) -> Iterator[slice]:
+        """Yield slices of the features to decode one after the other, which bounds memory."""
+        width = max(1, chunk_elements // (n_samples * self.first.out_features))
+        n_features = len(self.output.bias)
+        for start in range(0, n_features, width):
+            yield slice(start, min(start + width, n_features))
 
     def forward(self, z: Tensor, mask: Tensor, dimensions: Tensor, features: slice) -> Tensor:
         """Return the linear outputs, [B, g].
@@ -157,7 +175,7 @@ class MultiStudyModule(nn.Module):
 
     @property
     def alive(self) -> list[Tensor]:
-        """Per mask, which columns have a non-zero entry, bool [K]; dead ones stay dead."""
+        """Per mask, which columns have a non-zero entry, bool [K]; others are not in use."""
         return [self.get_buffer(f"alive_{position}") for position in range(len(self.masks))]
 
     def live_columns(self) -> list[Tensor]:

@@ -24,7 +24,7 @@ _PANELS = {
         "n_active_shared": SHARED_COLOUR,
         "n_active_specific": ACCENT_COLOUR,
     },
-    "Non-zero mask weights": {"n_nonzero": "black"},
+    "Mask weights in the slab": {"n_slab": "black"},
 }
 # The first epochs after a random start would squeeze the rest of the curve into a flat line.
 _HIDDEN_START = 0.02
@@ -42,7 +42,7 @@ def convergence(history: pd.DataFrame, *, title: str, note: str | None = None) -
     history
         One row per epoch: ``epoch``, ``elbo``, ``reconstruction``, ``kl``, ``penalty``,
         ``lambda0``, ``n_active_shared`` and ``n_active_specific`` (columns of the masks with a
-        non-zero weight), ``n_nonzero`` (weights that are not zero).
+        weight in the slab), ``n_slab`` (weights more likely from the slab than from the spike).
     title
         Title of the cohort.
     note
