@@ -15,6 +15,10 @@ from torch.nn import functional
 from mssvae.errors import InputError
 
 
+def _inverse_softplus(y: Tensor) -> Tensor:
+    return y + torch.log(-torch.expm1(-y))
+
+
 class Gaussian(nn.Module):
     """Normal observations with one noise variance per feature (eq. 2.2).
 
@@ -72,6 +76,11 @@ class Gaussian(nn.Module):
         """Return the residuals in standard deviations of the noise, [B, g]."""
         return (x - output) * torch.exp(-0.5 * self.log_sigma2[features])
 
+    @staticmethod
+    def observed_output(x: Tensor) -> Tensor:
+        """Return the outputs of the decoder that would have the data as their means, [N, G]."""
+        return x
+
     def log_prior(self) -> Tensor:
         """Return log p(Sigma) up to a constant, a scalar."""
         return -((self.alpha + 1) * self.log_sigma2 + self.beta * torch.exp(-self.log_sigma2)).sum()
@@ -115,7 +124,7 @@ class NegativeBinomial(nn.Module):
         x = x.double()
         library = x.sum(1, keepdim=True) / x.shape[1]
         mean = (x / library).mean(0).clamp_min(float(1 / library.sum()))
-        return mean + torch.log(-torch.expm1(-mean))
+        return _inverse_softplus(mean)
 
     @staticmethod
     def log_base(x: Tensor) -> Tensor:
@@ -149,6 +158,16 @@ class NegativeBinomial(nn.Module):
         mu = torch.exp(log_library) * functional.softplus(output)
         variance = mu + mu.square() * torch.exp(-self.log_theta[features])
         return (x - mu) / variance.clamp_min(torch.finfo(x.dtype).tiny).sqrt()
+
+    @staticmethod
+    def observed_output(x: Tensor) -> Tensor:
+        """Return the outputs of the decoder that would have the counts as their means, [N, G].
+
+        At the observed library size. A zero counts as a half, which is where an output still means
+        something: softplus is almost 0 far below it.
+        """
+        library = x.sum(1, keepdim=True) / x.shape[1]
+        return _inverse_softplus(x.clamp_min(0.5) / library)
 
     def log_prior(self) -> Tensor:
         """Return zero: the inverse dispersions have no prior (section 2.4)."""

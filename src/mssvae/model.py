@@ -1,5 +1,6 @@
 """The user's class: fit the multi-study sparse VAE to an AnnData and read its factors."""
 
+import copy
 import hashlib
 import json
 import logging
@@ -22,6 +23,7 @@ from mssvae.errors import InputError
 from mssvae.files import atomic_path
 from mssvae.likelihoods import LIKELIHOODS
 from mssvae.module import MultiStudyModule, normal_kl
+from mssvae.restructure import Restructuring
 from mssvae.training import PRESETS, FitSettings, fit
 from mssvae.validation import validate_counts, validate_names
 
@@ -46,6 +48,12 @@ class FactorTables:
     def wide(self) -> pd.DataFrame:
         """Return all tables side by side: shared columns first, then those of each study."""
         return pd.concat([self.shared, *self.specific.values()], axis=1)
+
+    def kinds(self) -> pd.DataFrame:
+        """Return one row per column: ``factor``, ``kind`` (shared or specific) and ``study``."""
+        rows = [(factor, "shared", None) for factor in self.shared]
+        rows += [(f, "specific", study) for study, table in self.specific.items() for f in table]
+        return pd.DataFrame(rows, columns=["factor", "kind", "study"])
 
 
 class MSSVAE:
@@ -196,6 +204,60 @@ class MSSVAE:
             specific[name] = _table(own[m][0] * alive[m + 1], samples, name)
         return FactorTables(_table(shared * alive[0], self.obs_names, "shared"), specific)
 
+    def assigned(self) -> tuple[FactorTables, FactorTables]:
+        """Return masks and latent factors with each column where Theorem 2 has it.
+
+        The constructive proof, applied to what training left: shared are the columns that all
+        studies have. A shared factor that acts on different features by study, or in some studies
+        only, goes to each study in which it acts, as ``<study>_<factor>``; factors that all studies
+        have of their own, with supports of Jaccard index above one half, become one shared factor,
+        ``shared_<factor>`` by the name of the first. Nothing else changes.
+
+        Returns
+        -------
+        masks, latent : FactorTables
+            As ``masks`` and ``latent()``, without the columns that moved away.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted.
+        """
+        if self.fit_settings is None:
+            raise InputError("the model is not fitted: call fit first")
+        settings = self.fit_settings
+        state = Restructuring(
+            copy.deepcopy(self.module),
+            self._x,
+            self._study,
+            settings.lambda0[-1][1],
+            settings.lambda1,
+            settings.scale(len(self._x)),
+        )
+        masks, latent = self.masks, self.latent()
+        moved = []
+        for k, acts in state.split_columns():
+            name = masks.shared.columns[k]
+            for study, features in zip(self.studies, acts, strict=True):
+                if features.any():
+                    mask, own = masks.specific[study], latent.specific[study]
+                    mask[f"{study}_{name}"] = masks.shared[name].where(features.cpu().numpy(), 0)
+                    own[f"{study}_{name}"] = latent.shared.loc[own.index, name]
+            moved.append((masks.shared, latent.shared, name))
+        for columns, features, scores in state.common_columns():
+            names = [
+                masks.specific[m].columns[k] for m, k in zip(self.studies, columns, strict=True)
+            ]
+            found = zip(self.studies, names, strict=True)
+            weights = np.mean([masks.specific[study][name] for study, name in found], axis=0)
+            masks.shared[f"shared_{names[0]}"] = weights * features.cpu().numpy()
+            latent.shared[f"shared_{names[0]}"] = scores.cpu().numpy()
+            for study, name in zip(self.studies, names, strict=True):
+                moved.append((masks.specific[study], latent.specific[study], name))
+        for mask, factors, name in moved:
+            del mask[name], factors[name]
+        return masks, latent
+
     @torch.no_grad()
     def factor_table(self) -> pd.DataFrame:
         """Return one row per factor: what it is, and which studies use it.
@@ -209,12 +271,7 @@ class MSSVAE:
             divergence is near zero in a study is not used by it.
         """
         support = self.support
-        tables = [pd.DataFrame({"factor": support.shared.columns, "kind": "shared", "study": None})]
-        tables += [
-            pd.DataFrame({"factor": own.columns, "kind": "specific", "study": name})
-            for name, own in support.specific.items()
-        ]
-        table = pd.concat(tables, ignore_index=True)
+        table = support.kinds()
         table["n_nonzero"] = support.wide().sum().to_numpy()
         posterior, own_posteriors = self._posteriors()
         alive = self.module.alive

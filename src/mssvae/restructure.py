@@ -100,6 +100,7 @@ class Restructuring:
         self.module, self.x, self.study = module, x, study
         self.lambda0, self.lambda1, self.prior_scale = lambda0, lambda1, prior_scale
         self.inputs = module.likelihood.encoder_input(x)
+        self.outputs = module.likelihood.observed_output(x)
         was_training = module.training
         module.eval()
         self.parts = self._parts()
@@ -228,11 +229,11 @@ class Restructuring:
             if (directions @ directions.T).abs().min() > 0.8:
                 candidate = self._candidate(residuals, shared)
                 if candidate is not None:
-                    self._start_column(shared, *candidate[1:], residuals)
+                    self._start_column(shared, *candidate[1:])
                 return
         for part, candidate in zip(own, candidates, strict=True):
             if candidate is not None:
-                self._start_column(part, *candidate[1:], residuals[part.rows])
+                self._start_column(part, *candidate[1:])
 
     def _candidate(self, residuals: Tensor, part: _Part) -> tuple[Tensor, Tensor, Tensor] | None:
         """Return direction [G], scores [n] and features [G] of a factor that is not there yet."""
@@ -254,9 +255,7 @@ class Restructuring:
             return None
         return direction, scores, features
 
-    def _start_column(
-        self, part: _Part, scores: Tensor, features: Tensor, residuals: Tensor
-    ) -> None:
+    def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> None:
         """Let an unused column predict scores [n], by ridge regression on the encoder."""
         unused = (~part.alive).nonzero().flatten().tolist()
         if not unused:
@@ -275,53 +274,80 @@ class Restructuring:
         part.enter(features, k)
         part.eta[k] = features.float().mean()
         part.means[:, k] = scores
-        loadings = (residuals[:, features] * scores[:, None]).mean(0)
+        loadings = self._loadings(part, scores, features)
         self.module.decoder.output.weight[features, part.offset + k] = loadings
         self.moves["columns started"] += 1
 
     def _share(self) -> None:
-        """Share the columns that all studies have, and no others: the proof of Theorem 2.
-
-        A shared column that does not act on the same features in every study becomes a column of
-        each study in which it acts. Columns of all studies with the same support become a shared
-        one.
-        """
+        """Share the columns that all studies have, and no others: the proof of Theorem 2."""
         shared, *own = self.parts
-        for k in shared.columns():
-            acts = [self._acts_on(part, k) for part in own]
-            if all(_jaccard(one, two) > _SAME_SUPPORT for one, two in combinations(acts, 2)):
-                continue
+        for k, acts in self.split_columns():
             for part, features in zip(own, acts, strict=True):
-                if features.sum() >= _MIN_FEATURES:
-                    self._start_column(
-                        part, shared.means[part.rows, k], features, self.x[part.rows]
-                    )
+                if features.any():
+                    scores = shared.means[part.rows, k]
+                    self._start_column(part, scores, features)
             shared.drop(k)
             self.moves["shared columns split by study"] += 1
-        for k in own[0].columns():
-            group = [k]
-            for part in own[1:]:
-                similar = [
-                    _jaccard(own[0].support[:, k], part.support[:, j]) for j in part.columns()
-                ]
-                if similar and max(similar) > _SAME_SUPPORT:
-                    group.append(part.columns()[int(np.argmax(similar))])
-            supports = [part.support[:, j] for part, j in zip(own, group, strict=False)]
-            if len(group) < len(own) or not all(
-                _jaccard(one, two) > _SAME_SUPPORT for one, two in combinations(supports, 2)
-            ):
-                continue
-            # The sign of a factor is arbitrary: turn each to load positively on its features.
-            features = torch.stack(supports).float().mean(0) > 0.5
-            scores = torch.zeros_like(shared.means[:, 0])
-            for part, j in zip(own, group, strict=True):
-                z = part.means[:, j] - part.means[:, j].mean()
-                x = self.x[part.rows][:, features]
-                loadings = ((x - x.mean(0)) * z[:, None]).mean(0)
-                scores[part.rows] = z * loadings[loadings.abs().argmax()].sign()
-                part.drop(j)
-            self._start_column(shared, scores, features, self.x)
+        for columns, features, scores in self.common_columns():
+            for part, k in zip(own, columns, strict=True):
+                part.drop(k)
+            self._start_column(shared, scores, features)
             self.moves["columns of all studies shared"] += 1
+
+    @torch.no_grad()
+    def split_columns(self) -> list[tuple[int, list[Tensor]]]:
+        """Return the shared columns that do not act on the same features in every study.
+
+        Returns
+        -------
+        list of (int, list of Tensor of bool [G])
+            The column, and by study the features that it acts on; none, if fewer than three.
+        """
+        shared, *own = self.parts
+        splits = []
+        for k in shared.columns():
+            acts = [self._acts_on(part, k) for part in own]
+            if not _all_similar(acts):
+                splits.append((k, acts))
+        return splits
+
+    @torch.no_grad()
+    def common_columns(self) -> list[tuple[list[int], Tensor, Tensor]]:
+        """Return the columns that all studies have of their own, with the same support.
+
+        Returns
+        -------
+        list of (list of int, Tensor of bool [G], Tensor [N])
+            The column of each study, the features in most of them, and their posterior means side
+            by side, each study's with the sign that makes its largest loading positive.
+        """
+        _, first, *others = self.parts
+        common = []
+        for k in first.columns():
+            columns, supports = [k], [first.support[:, k]]
+            for part in others:
+                candidates = part.columns()
+                similarity = [_jaccard(supports[0], part.support[:, j]) for j in candidates]
+                if candidates:
+                    columns.append(candidates[int(np.argmax(similarity))])
+                    supports.append(part.support[:, columns[-1]])
+            if len(columns) == len(others) + 1 and _all_similar(supports):
+                features = torch.stack(supports).float().mean(0) > 0.5
+                common.append((columns, features, self._side_by_side(columns, features)))
+        return common
+
+    def _side_by_side(self, columns: list[int], features: Tensor) -> Tensor:
+        scores = torch.zeros_like(self.parts[0].means[:, 0])
+        for part, k in zip(self.parts[1:], columns, strict=True):
+            z = part.means[:, k] - part.means[:, k].mean()
+            loadings = self._loadings(part, z, features)
+            scores[part.rows] = z * loadings[loadings.abs().argmax()].sign()
+        return scores
+
+    def _loadings(self, part: _Part, scores: Tensor, features: Tensor) -> Tensor:
+        """Return the slopes of features on scores [n]."""
+        z = scores - scores.mean()
+        return self.outputs[part.rows][:, features].T @ z / z.square().sum()
 
     def _acts_on(self, part: _Part, k: int) -> Tensor:
         """Return the features that shared column k explains in one study, bool [G]."""
@@ -329,8 +355,9 @@ class Restructuring:
         scores = shared.means[part.rows, k]
         if scores.var() < _UNUSED * shared.means[:, k].var():
             return torch.zeros_like(shared.support[:, k])
-        gain = self._gain(scores, self.x[part.rows], self.parts[0])
-        return shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
+        gain = self._gain(scores, self.outputs[part.rows], shared)
+        features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
+        return features & (features.sum() >= _MIN_FEATURES)
 
     def _merge(self) -> None:
         """Join columns that hold the same factor, and drop own copies of shared factors."""
@@ -378,8 +405,8 @@ class Restructuring:
             return False
         features = (one | two).nonzero().flatten()
         z = part.means[:, pair] - part.means[:, pair].mean(0)
-        x = self.x[part.rows][:, features]
-        loadings = torch.linalg.lstsq(z, x - x.mean(0)).solution.T
+        outputs = self.outputs[part.rows][:, features]
+        loadings = torch.linalg.lstsq(z, outputs - outputs.mean(0)).solution.T
         angle = varimax_angle(loadings.cpu().numpy())
         if abs(angle) < _MIN_ANGLE:
             return False
@@ -416,6 +443,10 @@ def _jaccard(one: Tensor, two: Tensor) -> float:
     """Return the Jaccard index of two supports [G]; 1 for two empty ones."""
     union = int((one | two).sum())
     return int((one & two).sum()) / union if union else 1.0
+
+
+def _all_similar(supports: list[Tensor]) -> bool:
+    return all(_jaccard(one, two) > _SAME_SUPPORT for one, two in combinations(supports, 2))
 
 
 def _normalise(module: MultiStudyModule, mask: Tensor, offset: int) -> None:

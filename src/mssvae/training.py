@@ -43,8 +43,9 @@ class FitSettings:
         The per-sample loss carries the prior terms divided by this number. ``None`` stands for the
         number of samples N, which is the objective as written (eq. 2.4); the smaller, the sparser.
     restructure_at : sequence of float
-        Shares of training after which ``mssvae.restructure`` repairs the columns. From the first of
-        them on, the masks have exact zeros and the proximal step.
+        Shares of training after which ``mssvae.restructure`` repairs the columns, in growing order.
+        From the first of them on, the masks have exact zeros and the proximal step; from the last
+        on, both learning rates fall linearly to zero.
     """
 
     max_epochs: int = 800
@@ -73,14 +74,23 @@ class FitSettings:
             raise InputError(f"lambda0 must list growing shares of training from 0, not {shares}")
         if any(rate <= 0 for _, rate in self.lambda0):
             raise InputError("every rate of lambda0 must be positive")
-        if any(not 0 < share < 1 for share in self.restructure_at):
-            raise InputError(
-                f"restructure_at must list shares between 0 and 1, not {self.restructure_at}"
-            )
+        shares = list(self.restructure_at)
+        if shares != sorted(shares) or any(not 0 < share < 1 for share in shares):
+            raise InputError(f"restructure_at must list growing shares of training, not {shares}")
 
     def lambda0_at(self, epoch: int) -> float:
         """Return the spike rate of an epoch, counted from 0."""
         return [rate for share, rate in self.lambda0 if epoch >= share * self.max_epochs][-1]
+
+    def scale(self, n_samples: int) -> float:
+        """Return ``prior_scale``, the number of samples where it is None."""
+        return n_samples if self.prior_scale is None else self.prior_scale
+
+    def lr_factor(self, epoch: int) -> float:
+        """Return what the learning rates of an epoch, counted from 0, are multiplied with."""
+        last = self.restructure_at[-1] * self.max_epochs if self.restructure_at else self.max_epochs
+        left = self.max_epochs - last
+        return 1.0 if epoch <= last else (self.max_epochs - epoch) / left
 
     def restructures_at(self, epoch: int) -> bool:
         """Return whether the columns are repaired before an epoch, counted from 0."""
@@ -370,7 +380,7 @@ def fit(
     FitError
         If the objective is not finite; names epoch and study.
     """
-    prior_scale = len(x) if settings.prior_scale is None else settings.prior_scale
+    prior_scale = settings.scale(len(x))
     # One seed for both would make the noise of the first samples follow their choice.
     sampler_seed, noise_seed = np.random.SeedSequence(seed).generate_state(2, np.uint64).tolist()
     sampler = BatchSampler(
@@ -400,6 +410,8 @@ def fit(
             mask_optimiser.proximal = True
             made = ", ".join(f"{move}: {count}" for move, count in moves.items())
             log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
+        network_optimiser.param_groups[0]["lr"] = settings.lr * settings.lr_factor(epoch)
+        mask_optimiser.adam.param_groups[0]["lr"] = settings.lr_mask * settings.lr_factor(epoch)
         live = module.live_columns()
         totals = {}
         for batch in sampler:

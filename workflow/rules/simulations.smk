@@ -84,14 +84,52 @@ use rule fit_cohort as fit_simulation with:
         "{wildcards.simulation}"
 
 
+rule assign:
+    input:
+        data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
+        model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
+        code=library("model.py", "module.py", "restructure.py"),
+    output:
+        masks="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/masks.tsv.gz",
+        factors="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/factors.tsv",
+        latent="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/latent.tsv.gz",
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/{method}/assign.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/assign.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    message:
+        "Assigning the factors of method {wildcards.method}, replicate {wildcards.replicate} of "
+        "{wildcards.simulation}"
+    script:
+        "../../scripts/assign.py"
+
+
 rule scores:
     input:
-        true_masks="results/{run}/simulations/{simulation}/{replicate}/truth/masks.tsv.gz",
-        true_factors="results/{run}/simulations/{simulation}/{replicate}/truth/factors.tsv",
-        true_latent="results/{run}/simulations/{simulation}/{replicate}/truth/latent.tsv.gz",
-        masks="results/{run}/simulations/{simulation}/{replicate}/{method}/masks.tsv.gz",
-        factors="results/{run}/simulations/{simulation}/{replicate}/{method}/factors.tsv",
-        latent="results/{run}/simulations/{simulation}/{replicate}/{method}/latent.tsv.gz",
+        truth=multiext(
+            "results/{run}/simulations/{simulation}/{replicate}/truth/",
+            "masks.tsv.gz",
+            "factors.tsv",
+            "latent.tsv.gz",
+        ),
+        trained=multiext(
+            "results/{run}/simulations/{simulation}/{replicate}/{method}/",
+            "masks.tsv.gz",
+            "factors.tsv",
+            "latent.tsv.gz",
+        ),
+        assigned=multiext(
+            "results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/",
+            "masks.tsv.gz",
+            "factors.tsv",
+            "latent.tsv.gz",
+        ),
         code=library("metrics.py", "replicates.py"),
     output:
         scores="results/{run}/simulations/{simulation}/{replicate}/{method}/scores.tsv",
@@ -235,7 +273,7 @@ rule figure_simulation:
             table=["masks.tsv.gz", "factors.tsv", "latent.tsv.gz"],
         ),
         estimate=collect(
-            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/{table}",
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/assigned/{table}",
             replicate=example_replicate,
             method=main_method,
             table=["masks.tsv.gz", "factors.tsv", "latent.tsv.gz"],
@@ -280,12 +318,12 @@ rule figure_worst:
             replicate=reported_replicates,
         ),
         masks=collect(
-            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/masks.tsv.gz",
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/assigned/masks.tsv.gz",
             replicate=reported_replicates,
             method=main_method,
         ),
         factors=collect(
-            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/factors.tsv",
+            "results/{{run}}/simulations/{{simulation}}/{replicate}/{method}/assigned/factors.tsv",
             replicate=reported_replicates,
             method=main_method,
         ),
