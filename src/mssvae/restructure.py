@@ -69,6 +69,10 @@ class _Part:
         size = self.mask.abs().sum(0)
         return [k for k in size.argsort(descending=True).tolist() if self.alive[k]]
 
+    def unused(self) -> list[int]:
+        """Return the columns in which a factor can start."""
+        return (~self.alive).nonzero().flatten().tolist()
+
 
 class Restructuring:
     """The state of the moves at one time of training.
@@ -257,10 +261,9 @@ class Restructuring:
 
     def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> None:
         """Let an unused column predict scores [n], by ridge regression on the encoder."""
-        unused = (~part.alive).nonzero().flatten().tolist()
-        if not unused:
+        if not part.unused():
             return
-        k = unused[0]
+        k = part.unused()[0]
         hidden = part.encoder.hidden(self.inputs[part.rows])
         hidden = torch.cat([hidden, torch.ones_like(hidden[:, :1])], 1)
         gram = hidden.T @ hidden
@@ -279,16 +282,22 @@ class Restructuring:
         self.moves["columns started"] += 1
 
     def _share(self) -> None:
-        """Share the columns that all studies have, and no others: the proof of Theorem 2."""
+        """Share the columns that all studies have, and no others: the proof of Theorem 2.
+
+        A column stays where it is if there is none free for it where it belongs.
+        """
         shared, *own = self.parts
         for k, acts in self.split_columns():
-            for part, features in zip(own, acts, strict=True):
-                if features.any():
-                    scores = shared.means[part.rows, k]
-                    self._start_column(part, scores, features)
+            acting = [(part, on) for part, on in zip(own, acts, strict=True) if on.any()]
+            if not all(part.unused() for part, _ in acting):
+                continue
+            for part, features in acting:
+                self._start_column(part, shared.means[part.rows, k], features)
             shared.drop(k)
             self.moves["shared columns split by study"] += 1
         for columns, features, scores in self.common_columns():
+            if not shared.unused():
+                break
             for part, k in zip(own, columns, strict=True):
                 part.drop(k)
             self._start_column(shared, scores, features)
@@ -315,18 +324,20 @@ class Restructuring:
     def common_columns(self) -> list[tuple[list[int], Tensor, Tensor]]:
         """Return the columns that all studies have of their own, with the same support.
 
+        No column is in two of the groups.
+
         Returns
         -------
         list of (list of int, Tensor of bool [G], Tensor [N])
             The column of each study, the features in most of them, and their posterior means side
-            by side, each study's with the sign that makes its largest loading positive.
+            by side, each study's with the sign that makes its loadings like the first study's.
         """
         _, first, *others = self.parts
+        left = [part.columns() for part in others]
         common = []
         for k in first.columns():
             columns, supports = [k], [first.support[:, k]]
-            for part in others:
-                candidates = part.columns()
+            for part, candidates in zip(others, left, strict=True):
                 similarity = [_jaccard(supports[0], part.support[:, j]) for j in candidates]
                 if candidates:
                     columns.append(candidates[int(np.argmax(similarity))])
@@ -334,14 +345,17 @@ class Restructuring:
             if len(columns) == len(others) + 1 and _all_similar(supports):
                 features = torch.stack(supports).float().mean(0) > 0.5
                 common.append((columns, features, self._side_by_side(columns, features)))
+                for candidates, j in zip(left, columns[1:], strict=True):
+                    candidates.remove(j)
         return common
 
     def _side_by_side(self, columns: list[int], features: Tensor) -> Tensor:
-        scores = torch.zeros_like(self.parts[0].means[:, 0])
-        for part, k in zip(self.parts[1:], columns, strict=True):
+        shared, *own = self.parts
+        scores = torch.zeros_like(shared.means[:, 0])
+        reference = self._loadings(own[0], own[0].means[:, columns[0]], features)
+        for part, k in zip(own, columns, strict=True):
             z = part.means[:, k] - part.means[:, k].mean()
-            loadings = self._loadings(part, z, features)
-            scores[part.rows] = z * loadings[loadings.abs().argmax()].sign()
+            scores[part.rows] = z * (self._loadings(part, z, features) @ reference).sign()
         return scores
 
     def _loadings(self, part: _Part, scores: Tensor, features: Tensor) -> Tensor:
