@@ -26,7 +26,8 @@ _SAME_FACTOR = 0.2
 # ...and a direction of the residuals is a new factor if it shares less with every column.
 _NEW_FACTOR = 0.15
 _N_BINS = 8
-# A study in which a factor varies less than this share of its variance does not use it.
+# A study in which a factor varies less than this share of its largest variance in a study does not
+# use it.
 _UNUSED = 0.05
 # Factors with anchor features have different supports: columns with a larger Jaccard index are
 # mixed. Half-overlapping blocks have 1/3.
@@ -365,9 +366,9 @@ class Restructuring:
 
     def _acts_on(self, part: _Part, k: int) -> Tensor:
         """Return the features that shared column k explains in one study, bool [G]."""
-        shared = self.parts[0]
+        shared, *own = self.parts
         scores = shared.means[part.rows, k]
-        if scores.var() < _UNUSED * shared.means[:, k].var():
+        if scores.var() < _UNUSED * max(shared.means[one.rows, k].var() for one in own):
             return torch.zeros_like(shared.support[:, k])
         gain = self._gain(scores, self.outputs[part.rows], shared)
         features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
