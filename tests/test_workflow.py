@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from mssvae.replicates import seeds
+from mssvae.training import PRESETS
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
@@ -62,7 +64,10 @@ def tiny_simulations():
                 "simulator": "gaussian",
                 "data": {"n_samples": 40, "n_features": 40, "n_shared": 3, "n_specific": [1, 1, 0]},
                 "model": MODEL,
-                "methods": {"paper": {"max_epochs": 2}, "default": {"max_epochs": 2, "lr": 0.01}},
+                "methods": {
+                    "paper": {"preset": "paper", "max_epochs": 2},
+                    "default": {"max_epochs": 2, "lr": 0.01},
+                },
             },
             "toy_rna": {
                 "title": "Toy counts",
@@ -71,7 +76,7 @@ def tiny_simulations():
                 "n_reported": 1,
                 "max_column_share": 0.25,
                 "model": MODEL,
-                "methods": {"paper": {"max_epochs": 2}},
+                "methods": {"paper": {"preset": "paper", "max_epochs": 2}},
             },
         },
     }
@@ -159,15 +164,17 @@ class TestConfig:
         cohort = schema["$defs"]["cohort"]["properties"]
         defaults = {
             key: setting["default"]
-            for part in (cohort["model"], cohort["qc"], schema["$defs"]["fit"])
+            for part in (cohort["model"], cohort["qc"])
             for key, setting in part["properties"].items()
-        }
+        } | asdict(PRESETS["paper"])
         assert defaults["batch_size"] == 512
         assert defaults["max_epochs"] == 800
         assert defaults["hidden"] == [256, 128]
         assert (defaults["n_shared"], defaults["n_specific"]) == (50, 10)
         assert (defaults["lr"], defaults["lr_mask"]) == (0.001, 0.01)
-        assert defaults["lambda0"] == [[0, 1], [0.05, 10], [0.3, 15]]
+        assert defaults["lambda0"] == ((0, 1), (0.05, 10), (0.3, 15))
+        assert (defaults["lambda1"], defaults["a"], defaults["b"]) == (0.1, 1, None)
+        assert defaults["prior_scale"] is None
         assert defaults["min_log_library"] == 12.5
         assert cohort["n_genes"]["default"] == 5000
         assert cohort["gene_set_threshold"]["default"] == 0.5
@@ -336,6 +343,7 @@ class TestSimulations:
         ]
         assert scores["method"].unique().tolist() == ["paper", "default"]
         assert scores["replicate"].unique().tolist() == [101, 102]
+        assert scores["stage"].unique().tolist() == ["trained", "assigned"]
         assert {"consensus", "disentanglement", "n_factors"} <= set(scores["metric"])
         assert scores["value"].notna().all()
 
