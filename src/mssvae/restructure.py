@@ -25,16 +25,18 @@ _MIN_KL = 0.1
 _SAME_FACTOR = 0.2
 # ...and a direction of the residuals is a new factor if it shares less with every column.
 _NEW_FACTOR = 0.15
-_N_BINS = 8
+_MAX_BINS, _SAMPLES_PER_CELL = 8, 6
 # A study in which a factor varies less than this share of its largest variance in a study does not
-# use it.
-_UNUSED = 0.05
+# use it. A feature on which it has less than this share of its largest effect is not affected.
+_UNUSED, _NO_EFFECT = 0.05, 0.25
 # Factors with anchor features have different supports: columns with a larger Jaccard index are
 # mixed. Half-overlapping blocks have 1/3.
 _SAME_SUPPORT = 0.5
 _MIN_ANGLE = np.pi / 36
 # A loading below this share of its column's largest is none.
 _NEGLIGIBLE = 0.3
+# Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
+_N_SLOPES = 4
 # A new factor needs two anchor features and one to tell it by, and has to pay for its posterior.
 _MIN_FEATURES = 3
 _PRICE_OF_A_FACTOR = 1.5
@@ -190,17 +192,25 @@ class Restructuring:
                 )
         return residuals
 
-    def _gain(self, scores: Tensor, residuals: Tensor, part: _Part) -> Tensor:
+    @staticmethod
+    def _gain(scores: Tensor, residuals: Tensor) -> Tensor:
         """Return what each feature would gain in log-likelihood from scores [n], [G].
 
-        By regression of the residuals [n, G] on a cubic and the absolute value of the scores, for
-        factors act nonlinearly; per sample, and weighed as the samples of the part are.
+        By regression of the residuals [n, G] on a cubic and the absolute value of the scores, as
+        factors act nonlinearly; per sample.
         """
         z = (scores - scores.mean()) / scores.std()
         basis = torch.linalg.qr(torch.stack([torch.ones_like(z), z, z**2, z**3, z.abs()], 1))[0]
         centred = residuals - residuals.mean(0)
-        explained = (basis.T @ centred).square().sum(0) / centred.square().sum(0)
-        return -0.5 * torch.log1p(-explained.clamp(0, 0.999)) * part.weight
+        total = centred.square().sum(0).clamp_min(torch.finfo(z.dtype).tiny)
+        explained = (basis.T @ centred).square().sum(0) / total
+        return -0.5 * torch.log1p(-explained.clamp(0, 0.999))
+
+    @staticmethod
+    def _net_gain(gain: Tensor, part: _Part) -> Tensor:
+        """Return gains less what chance gives (BIC), weighed as the samples of the part are."""
+        n = len(part.rows)
+        return (gain - _N_SLOPES * np.log(n) / (2 * n)) * part.weight
 
     def _cost(self, eta: float) -> float:
         """Return what an entry of weight 1 costs in the slab instead of zero, per sample."""
@@ -215,8 +225,10 @@ class Restructuring:
         """
         for part in self.parts:
             for k in part.columns():
-                gain = self._gain(part.means[:, k], residuals[part.rows], part)
-                new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
+                gain = self._gain(part.means[:, k], residuals[part.rows])
+                new = (self._net_gain(gain, part) > self._cost(float(part.eta[k]))) & ~part.support[
+                    :, k
+                ]
                 if new.any():
                     part.enter(new, k)
                     self.moves["features added"] += int(new.sum())
@@ -246,7 +258,7 @@ class Restructuring:
         direction = torch.linalg.eigh((scaled.T @ scaled).double())[1][:, -1].to(residuals.dtype)
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
-        gain = self._gain(scores, residuals, part)
+        gain = self._net_gain(self._gain(scores, residuals), part)
         cost = self._cost(1 / len(direction))
         features = gain > cost
         worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
@@ -313,10 +325,9 @@ class Restructuring:
         list of (int, list of Tensor of bool [G])
             The column, and by study the features that it acts on; none, if fewer than three.
         """
-        shared, *own = self.parts
         splits = []
-        for k in shared.columns():
-            acts = [self._acts_on(part, k) for part in own]
+        for k in self.parts[0].columns():
+            acts = self._acts_on(k)
             if not _all_similar(acts):
                 splits.append((k, acts))
         return splits
@@ -364,15 +375,19 @@ class Restructuring:
         z = scores - scores.mean()
         return self.outputs[part.rows][:, features].T @ z / z.square().sum()
 
-    def _acts_on(self, part: _Part, k: int) -> Tensor:
-        """Return the features that shared column k explains in one study, bool [G]."""
+    def _acts_on(self, k: int) -> list[Tensor]:
+        """Return by study the features that shared column k affects, bool [G]."""
         shared, *own = self.parts
-        scores = shared.means[part.rows, k]
-        if scores.var() < _UNUSED * max(shared.means[one.rows, k].var() for one in own):
-            return torch.zeros_like(shared.support[:, k])
-        gain = self._gain(scores, self.outputs[part.rows], shared)
-        features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
-        return features & (features.sum() >= _MIN_FEATURES)
+        scores = [shared.means[part.rows, k] for part in own]
+        variances = torch.stack([z.var() for z in scores])
+        gains = [
+            self._gain(z, self.outputs[part.rows]) for z, part in zip(scores, own, strict=True)
+        ]
+        used = variances >= _UNUSED * variances.max()
+        effects = torch.stack(gains) * used[:, None]
+        # Relative to the strongest: in a small study, a weak effect need not be significant.
+        affected = shared.support[:, k] & (effects > 0) & (effects >= _NO_EFFECT * effects.amax(0))
+        return [features & (features.sum() >= _MIN_FEATURES) for features in affected]
 
     def _merge(self) -> None:
         """Join columns that hold the same factor, and drop own copies of shared factors."""
@@ -485,8 +500,8 @@ def _normalise(module: MultiStudyModule, mask: Tensor, offset: int) -> None:
 def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
     """Estimate the mutual information of each column of ``one`` with each of ``two``.
 
-    From a histogram over eight quantiles of each, less its bias (Miller and Madow's, in expectation
-    zero for independent columns). Unlike a correlation it sees that a variable and its square, or
+    From a histogram over quantiles of each, three to eight by the number of samples, less its bias
+    for independent columns. Unlike a correlation it sees that a variable and its square, or
     its positive and its negative part, belong together.
 
     Parameters
@@ -498,20 +513,22 @@ def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
     array [K, L]
         In nats, not below 0.
     """
+    n = len(one)
+    n_bins = int(np.clip(np.sqrt(n / _SAMPLES_PER_CELL), 3, _MAX_BINS))
 
     def bins(values: Tensor) -> np.ndarray:
         ranks = values.cpu().numpy().argsort(0, kind="stable").argsort(0, kind="stable")
-        return ranks * _N_BINS // len(values)
+        return ranks * n_bins // n
 
-    n, one, two = len(one), bins(one), bins(two)
+    one, two = bins(one), bins(two)
     information = np.zeros((one.shape[1], two.shape[1]))
     for i, j in np.ndindex(*information.shape):
-        counts = np.bincount(one[:, i] * _N_BINS + two[:, j], minlength=_N_BINS**2)
-        joint = counts.reshape(_N_BINS, _N_BINS) / n
+        counts = np.bincount(one[:, i] * n_bins + two[:, j], minlength=n_bins**2)
+        joint = counts.reshape(n_bins, n_bins) / n
         product = joint.sum(1, keepdims=True) * joint.sum(0)
         cells = joint > 0
         information[i, j] = (joint[cells] * np.log(joint[cells] / product[cells])).sum()
-    return np.maximum(information - (_N_BINS - 1) ** 2 / (2 * n), 0)
+    return np.maximum(information - (n_bins - 1) ** 2 / (2 * n), 0)
 
 
 def varimax_angle(loadings: np.ndarray) -> float:
