@@ -435,8 +435,9 @@ class Restructuring:
             return False
         features = (one | two).nonzero().flatten()
         z = part.means[:, pair] - part.means[:, pair].mean(0)
-        outputs = self.outputs[part.rows][:, features]
-        loadings = torch.linalg.lstsq(z, outputs - outputs.mean(0)).solution.T
+        # By the normal equations: lstsq does not round alike in every call.
+        inverse = torch.linalg.pinv(z.T @ z, hermitian=True)
+        loadings = self.outputs[part.rows][:, features].T @ z @ inverse
         angle = varimax_angle(loadings.cpu().numpy())
         if abs(angle) < _MIN_ANGLE:
             return False
