@@ -193,23 +193,27 @@ class Restructuring:
         return residuals
 
     @staticmethod
-    def _gain(scores: Tensor, residuals: Tensor) -> Tensor:
-        """Return what each feature would gain in log-likelihood from scores [n], [G].
+    def _explained(scores: Tensor, y: Tensor) -> Tensor:
+        """Return the variance of each feature of y [n, G] that scores [n] explain, as a share.
 
-        By regression of the residuals [n, G] on a cubic and the absolute value of the scores, as
-        factors act nonlinearly; per sample.
+        By regression on a cubic and the absolute value of the scores, as factors act nonlinearly.
         """
-        z = (scores - scores.mean()) / scores.std()
+        tiny = torch.finfo(scores.dtype).tiny
+        z = (scores - scores.mean()) / scores.std().clamp_min(tiny)
         basis = torch.linalg.qr(torch.stack([torch.ones_like(z), z, z**2, z**3, z.abs()], 1))[0]
-        centred = residuals - residuals.mean(0)
-        total = centred.square().sum(0).clamp_min(torch.finfo(z.dtype).tiny)
-        explained = (basis.T @ centred).square().sum(0) / total
-        return -0.5 * torch.log1p(-explained.clamp(0, 0.999))
+        centred = y - y.mean(0)
+        total = centred.square().sum(0)
+        share = (basis.T @ centred).square().sum(0) / total.clamp_min(tiny)
+        # Of a constant feature nothing but rounding errors is left.
+        return share.clamp(0, 0.999) * (total > 1e-9 * total.max())
 
-    @staticmethod
-    def _net_gain(gain: Tensor, part: _Part) -> Tensor:
-        """Return gains less what chance gives (BIC), weighed as the samples of the part are."""
+    def _gain(self, scores: Tensor, residuals: Tensor, part: _Part) -> Tensor:
+        """Return what each feature would gain in log-likelihood from scores, [G].
+
+        Per sample, less what chance gives (BIC), and weighed as the samples of the part are.
+        """
         n = len(part.rows)
+        gain = -0.5 * torch.log1p(-self._explained(scores, residuals))
         return (gain - _N_SLOPES * np.log(n) / (2 * n)) * part.weight
 
     def _cost(self, eta: float) -> float:
@@ -225,10 +229,8 @@ class Restructuring:
         """
         for part in self.parts:
             for k in part.columns():
-                gain = self._gain(part.means[:, k], residuals[part.rows])
-                new = (self._net_gain(gain, part) > self._cost(float(part.eta[k]))) & ~part.support[
-                    :, k
-                ]
+                gain = self._gain(part.means[:, k], residuals[part.rows], part)
+                new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
                 if new.any():
                     part.enter(new, k)
                     self.moves["features added"] += int(new.sum())
@@ -258,7 +260,7 @@ class Restructuring:
         direction = torch.linalg.eigh((scaled.T @ scaled).double())[1][:, -1].to(residuals.dtype)
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
-        gain = self._net_gain(self._gain(scores, residuals), part)
+        gain = self._gain(scores, residuals, part)
         cost = self._cost(1 / len(direction))
         features = gain > cost
         worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
@@ -380,13 +382,16 @@ class Restructuring:
         shared, *own = self.parts
         scores = [shared.means[part.rows, k] for part in own]
         variances = torch.stack([z.var() for z in scores])
-        gains = [
-            self._gain(z, self.outputs[part.rows]) for z, part in zip(scores, own, strict=True)
-        ]
         used = variances >= _UNUSED * variances.max()
-        effects = torch.stack(gains) * used[:, None]
-        # Relative to the strongest: in a small study, a weak effect need not be significant.
-        affected = shared.support[:, k] & (effects > 0) & (effects >= _NO_EFFECT * effects.amax(0))
+        # In variance explained, not as a share of it: other factors add to a feature's variance, by
+        # study. What chance explains is taken off.
+        effects = torch.zeros(len(own), *shared.support.shape[:1], device=self.x.device)
+        for m, (z, part) in enumerate(zip(scores, own, strict=True)):
+            y = self.outputs[part.rows]
+            chance = _N_SLOPES / len(y)
+            effects[m] = (self._explained(z, y) - chance) * y.var(0) * used[m]
+        largest = effects.amax(0)
+        affected = shared.support[:, k] & (effects > 0) & (effects >= _NO_EFFECT * largest)
         return [features & (features.sum() >= _MIN_FEATURES) for features in affected]
 
     def _merge(self) -> None:
