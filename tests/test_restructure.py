@@ -242,14 +242,15 @@ class TestNormalising:
 
 
 class TestSelecting:
-    def test_zeroes_spike_entries_and_keeps_the_slab(self, made, rng):
+    @pytest.mark.parametrize("step", ["select", "run"])
+    def test_zeroes_spike_entries_and_keeps_the_slab(self, made, rng, step):
         shared, own = truth(rng)
         module, x = made(flat(shared, own), shared, own)
         with torch.no_grad():
             module.shared_mask[20, 0] = 0.05
             module.specific_masks[1][2, 0] = -0.05
             module.shared_mask[0, 0] = -0.8
-        restructuring(module, x).select()
+        getattr(restructuring(module, x), step)()
         assert_supports(module, SHARED_BLOCKS, OWN)
         assert module.shared_mask[0, 0].item() == pytest.approx(-0.8, rel=0.1)
 
@@ -277,6 +278,10 @@ class TestSelecting:
         shared, own = truth(rng)
         columns = [*shared, own[0][0]]
         module, x = made(flat(shared, own), columns, [[], *own[1:]])
+        with torch.no_grad():  # A posterior that is close to the prior on average.
+            module.shared_encoder.mean.weight[2] *= 0.6
+            module.shared_encoder.mean.bias[2] *= 0.6
+            module.shared_encoder.log_variance.bias[2] = 0
         restructuring(module, x).select()
         assert_supports(module, [*SHARED_BLOCKS, OWN_BLOCKS[0]], [[], *OWN[1:]])
 
@@ -347,6 +352,22 @@ class TestRotating:
         for values, block in shared:
             assert explained(module, x, values, block) > 0.8
 
+    def test_posterior_and_first_layer_turn_alike(self, made, rng):
+        module, x, _ = self.rotated(made, rng, 30)
+        encoder = module.shared_encoder
+        with torch.no_grad():
+            encoder.mean.bias[:2] += 2
+            encoder.log_variance.bias[:2] = torch.tensor([-5, -3])
+            decoded = encoder(x)[0] @ module.decoder.first.weight[:, : module.n_shared].T
+            assert moves(module, x)["pairs rotated"] == 1
+            turned = encoder(x)[0] @ module.decoder.first.weight[:, : module.n_shared].T
+        torch.testing.assert_close(turned, decoded)
+        assert encoder.log_variance.bias[:2].tolist() == [-4, -4]
+
+    def test_a_pair_close_to_the_axes_is_left_alone(self, made, rng):
+        module, x, _ = self.rotated(made, rng, 3)
+        assert moves(module, x) == Counter()
+
     def test_features_without_a_linear_loading_stay_in_both(self, made, rng):
         shared, own = truth(rng)
         (one, _), (two, _) = shared
@@ -397,7 +418,10 @@ class TestStartingColumns:
         module, x = made(flat(shared, own), shared[:1], own)
         assert moves(module, x) == Counter({"columns started": 1})
         assert_supports(module, SHARED_BLOCKS, OWN)
-        assert abs(correlation(posterior_means(module, x)[:, 1], shared[1][0])) > 0.95
+        started = posterior_means(module, x)[:, 1]
+        assert abs(correlation(started, shared[1][0])) > 0.95
+        assert abs(started.mean()) < 0.1
+        assert module.eta_0[1].item() == pytest.approx(len(SHARED_BLOCKS[1]) / N_FEATURES)
 
     def test_a_factor_missing_in_one_study_is_started_as_its_own(self, made, rng):
         shared, own = truth(rng)
@@ -514,7 +538,7 @@ class TestSharing:
         loadings = np.array([1, -1, 1, -1, 1]) * (1 + np.eye(5)[STUDY])
         effects = [shared[0], (values[:, None] * loadings, block), *flat([], own)]
         held = [
-            [*columns, (sign * values * ROWS[m + 1], block)]
+            [*columns, (sign * (values + 2) * ROWS[m + 1], block)]
             for m, (columns, sign) in enumerate(zip(own, (1, -1, 1), strict=True))
         ]
         return effects, shared, held
@@ -561,6 +585,18 @@ class TestSharing:
 
 
 class TestEdges:
+    def test_batch_norm_is_in_evaluation_meanwhile_and_in_training_after(self, rng):
+        shared, own = truth(rng)
+        x = torch.from_numpy(simulated(rng, flat(shared, own), "negative_binomial"))
+        module = MultiStudyModule(x, N_STUDIES, 4, 3, (6, 5), "negative_binomial").double()
+        before = {
+            name: value.clone() for name, value in module.named_buffers() if "running" in name
+        }
+        moves(module, x)
+        assert module.training
+        for name, value in before.items():
+            assert torch.equal(module.get_buffer(name), value)
+
     def test_the_same_state_gives_the_same_result(self, made, rng):
         shared, own = truth(rng)
         (one, _), (two, _) = shared
