@@ -32,8 +32,8 @@ class Encoder(nn.Module):
         self.mean = nn.Linear(second, n_outputs)
         self.log_variance = nn.Linear(second, n_outputs)
 
-    def hidden(self, x: Tensor) -> Tensor:
-        """Return the second hidden layer for x [B, n_features]."""
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features]."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = layer(x)
             # One sample has no batch variance: it is normalised as in evaluation.
@@ -44,12 +44,7 @@ class Encoder(nn.Module):
                     x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
                 )
             x = functional.relu(x)
-        return x
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features]."""
-        hidden = self.hidden(x)
-        return self.mean(hidden), self.log_variance(hidden)
+        return self.mean(x), self.log_variance(x)
 
 
 class Decoder(nn.Module):
