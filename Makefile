@@ -19,8 +19,8 @@ setup: .venv/.complete
 
 reproduce: setup
 	$(SNAKEMAKE) --configfile config/quick.yaml
-	@echo; echo "Figures:"; ls results/quick/figures/*.pdf results/quick/cohorts/*/figures/*.pdf
-	@echo "Tables:"; ls results/quick/cohorts/*/tables/*
+	@echo; echo "Figures:"; ls results/quick/figures/*.pdf results/quick/*/*/figures/*.pdf
+	@echo "Tables:"; ls results/quick/tables/* results/quick/cohorts/*/tables/* results/quick/simulations/*/*.csv
 
 test: setup
 	.venv/bin/python -m pytest

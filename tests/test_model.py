@@ -1,15 +1,18 @@
 import json
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_restructure import LinearEncoder
 
 import mssvae
 from mssvae import training
 from mssvae.errors import FitError, InputError
 from mssvae.factors import gene_sets
+from mssvae.training import PRESETS
 
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
 SHORT = {"max_epochs": 8, "batch_size": 32}
@@ -90,6 +93,79 @@ def test_saved_models_come_back_equal(fitted, tmp_path):
     pd.testing.assert_frame_equal(loaded.latent().wide(), model.latent().wide())
     pd.testing.assert_frame_equal(loaded.history, model.history)
     assert loaded.fit_settings == model.fit_settings
+
+
+class TestAssigned:
+    """A factor of all studies held by each of them, and a factor of study A in a shared column."""
+
+    @pytest.fixture
+    def model(self):
+        rng = np.random.default_rng(0)
+        studies = np.repeat(["A", "B", "C"], 100)
+        common, own = rng.normal(size=(2, 300))
+        x = 0.3 * rng.normal(size=(300, 20))
+        x[:, :5] += 2 * common[:, None]
+        x[:100, 5:10] += 2 * own[:100, None]
+        # Features 0 and 5 show the factors to the encoders.
+        x[:, 0], x[:, 5] = common, np.where(studies == "A", own, 0)
+        names = [f"sample{i}" for i in range(300)]
+        adata = ad.AnnData(x.astype(np.float32), obs=pd.DataFrame({"group": studies}, index=names))
+        model = mssvae.MSSVAE(
+            adata, likelihood="gaussian", n_shared=2, n_specific=1, hidden=(4, 4), device="cpu"
+        )
+        module = model.module
+        module.shared_encoder = LinearEncoder(20, 2)
+        module.specific_encoders = torch.nn.ModuleList(LinearEncoder(20, 1) for _ in range(3))
+        with torch.no_grad():
+            module.shared_encoder.mean.weight[0, 5] = 1
+            for encoder, sign in zip(module.specific_encoders, (1, -1, 1), strict=True):
+                encoder.mean.weight[0, 0] = sign
+            for mask in module.masks:
+                mask.zero_()
+            module.shared_mask[5:10, 0] = 1
+            for mask in module.specific_masks:
+                mask[:5, 0] = 1
+        model.fit_settings = PRESETS["default"]
+        return model, common, own
+
+    def test_each_factor_is_where_theorem_2_has_it(self, model):
+        model, common, own = model
+        masks, latent = model.assigned()
+        support = masks.wide() != 0
+        assert list(support) == ["shared_02", "shared_A_01", "A_shared_01"]
+        assert np.flatnonzero(support["shared_A_01"]).tolist() == [0, 1, 2, 3, 4]
+        assert np.flatnonzero(support["A_shared_01"]).tolist() == [5, 6, 7, 8, 9]
+        assert abs(np.corrcoef(latent.shared["shared_A_01"], common)[0, 1]) > 0.99
+        assert np.corrcoef(latent.specific["A"]["A_shared_01"], own[:100])[0, 1] > 0.99
+        assert masks.kinds()["study"].tolist() == [None, None, "A"]
+
+    def test_the_model_stays_as_it_is(self, model):
+        model, *_ = model
+        before = {key: value.clone() for key, value in model.module.state_dict().items()}
+        model.assigned()
+        for key, value in model.module.state_dict().items():
+            torch.testing.assert_close(value, before[key], rtol=0, atol=0)
+
+    def test_is_of_fitted_models(self):
+        with pytest.raises(InputError, match="not fitted"):
+            mssvae.MSSVAE(make_adata(), **SMALL).assigned()
+
+
+def test_presets_can_be_changed_by_setting():
+    model = mssvae.MSSVAE(make_adata(), **SMALL).fit(preset="paper", max_epochs=2)
+    assert model.fit_settings == replace(PRESETS["paper"], max_epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"preset": "papre"}, "papre.*default, paper|papre.*paper, default"),
+        ({"epochs": 3}, "epochs.*max_epochs"),
+    ],
+)
+def test_unknown_presets_and_settings_are_named(arguments, named):
+    with pytest.raises(InputError, match=named):
+        mssvae.MSSVAE(make_adata(), **SMALL).fit(**arguments)
 
 
 def test_to_anndata_writes_the_documented_keys(fitted, tmp_path):
