@@ -34,9 +34,6 @@ class LinearEncoder(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def hidden(self, x):
-        return x
-
     def forward(self, x):
         return self.mean(x), self.log_variance(x)
 
@@ -368,6 +365,23 @@ class TestRotating:
         module, x, _ = self.rotated(made, rng, 3)
         assert moves(module, x) == Counter()
 
+    def test_columns_that_were_just_started_turn_as_well(self, made, rng):
+        shared, own = truth(rng)
+        (one, _), (two, _) = shared
+        mixed = [(one + two) / np.sqrt(2), (one - two) / np.sqrt(2)]
+        held = [
+            [*columns, *[(z * ROWS[m + 1], range(10)) for z in mixed]]
+            for m, columns in enumerate(own)
+        ]
+        module, x = made(flat(shared, own), [], held)
+        found = moves(module, x)
+        assert (found["columns of all studies shared"], found["pairs rotated"]) == (2, 1)
+        assert_supports(module, SHARED_BLOCKS, OWN)
+        means = posterior_means(module, x)
+        order = 0 if module.shared_mask[0, 0] else 1
+        for k, (values, _) in enumerate(shared):
+            assert abs(correlation(means[:, k ^ order], values)) > 0.95
+
     def test_features_without_a_linear_loading_stay_in_both(self, made, rng):
         shared, own = truth(rng)
         (one, _), (two, _) = shared
@@ -430,6 +444,16 @@ class TestStartingColumns:
         assert_supports(module, SHARED_BLOCKS, OWN)
         started = posterior_means(module, x, 1)[:, 0]
         assert abs(correlation(started, own[0][0][0][ROWS[1]])) > 0.95
+
+    def test_the_posterior_is_learned_and_that_of_other_columns_kept(self, made, rng):
+        shared, own = truth(rng)
+        module, x = made(flat(shared, own), shared[:1], own)
+        inputs = module.likelihood.encoder_input(x)
+        before = module.shared_encoder(inputs)[0][:, 0]
+        moves(module, x)
+        means, log_variances = module.shared_encoder(inputs)
+        assert correlation(means[:, 0].detach(), before.detach()) > 0.95
+        assert log_variances[:, 1].mean() < -0.5
 
     def test_each_study_gets_the_factor_it_misses(self, made, rng):
         shared, own = truth(rng)
@@ -538,7 +562,7 @@ class TestSharing:
         loadings = np.array([1, -1, 1, -1, 1]) * (1 + np.eye(5)[STUDY])
         effects = [shared[0], (values[:, None] * loadings, block), *flat([], own)]
         held = [
-            [*columns, (sign * (values + 2) * ROWS[m + 1], block)]
+            [*columns, (sign * (values + 2 * m) * ROWS[m + 1], block)]
             for m, (columns, sign) in enumerate(zip(own, (1, -1, 1), strict=True))
         ]
         return effects, shared, held
@@ -585,14 +609,15 @@ class TestSharing:
 
 
 class TestEdges:
-    def test_batch_norm_is_in_evaluation_meanwhile_and_in_training_after(self, rng):
-        shared, own = truth(rng)
-        x = torch.from_numpy(simulated(rng, flat(shared, own), "negative_binomial"))
-        module = MultiStudyModule(x, N_STUDIES, 4, 3, (6, 5), "negative_binomial").double()
-        before = {
-            name: value.clone() for name, value in module.named_buffers() if "running" in name
-        }
-        moves(module, x)
+    def test_batch_norm_keeps_its_averages_where_nothing_is_learned(self, made):
+        plain, x = made([], [], [[], [], []])
+        likelihood = plain.likelihood.name
+        module = MultiStudyModule(x, N_STUDIES, 4, 3, (6, 5), likelihood).double()
+        before = {name: b.clone() for name, b in module.named_buffers() if "running" in name}
+        for mask, alive in zip(module.masks, module.alive, strict=True):
+            nn.init.zeros_(mask)
+            alive.fill_(False)
+        assert moves(module, x) == Counter()
         assert module.training
         for name, value in before.items():
             assert torch.equal(module.get_buffer(name), value)

@@ -59,7 +59,7 @@ class _Part:
     weight: float
     support: Tensor
     means: Tensor
-    to_learn: dict[int, Tensor] = field(default_factory=dict)
+    to_learn: set[int] = field(default_factory=set)
 
     def enter(self, features: Tensor, k: int) -> None:
         """Put features into column k, with the typical weight of those that are in it."""
@@ -71,7 +71,7 @@ class _Part:
         self.mask[:, k] = 0
         self.support[:, k] = False
         self.alive[k] = False
-        self.to_learn.pop(k, None)
+        self.to_learn.discard(k)
 
     def columns(self) -> list[int]:
         """Return the live columns, those with the largest weights first."""
@@ -292,7 +292,7 @@ class Restructuring:
         part.enter(features, k)
         part.eta[k] = features.float().mean()
         part.means[:, k] = scores
-        part.to_learn[k] = scores
+        part.to_learn.add(k)
         loadings = self._loadings(part, scores, features)
         self.module.decoder.output.weight[features, part.offset + k] = loadings
         self.moves["columns started"] += 1
@@ -307,8 +307,8 @@ class Restructuring:
         part.encoder.eval()
         with torch.no_grad():
             means, log_variances = part.encoder(inputs)
-        for k, scores in part.to_learn.items():
-            means[:, k] = scores
+        for k in part.to_learn:
+            means[:, k] = part.means[:, k]
             log_variances[:, k] = _NEW_LOG_VARIANCE
         targets = torch.cat([means[:, part.alive], log_variances[:, part.alive]], 1)
         part.encoder.train()
@@ -479,6 +479,9 @@ class Restructuring:
             device=z.device,
         )
         loadings = loadings @ rotation
+        part.means[:, pair] = part.means[:, pair] @ rotation
+        if not part.to_learn.isdisjoint(pair):
+            part.to_learn.update(pair)
         places = [part.offset + k for k in pair]
         head, spread, decoder = part.encoder.mean, part.encoder.log_variance, self.module.decoder
         head.weight[pair] = rotation.T @ head.weight[pair]
