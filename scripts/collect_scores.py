@@ -6,8 +6,7 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from mssvae.files import atomic_path, read_table
+from mssvae.files import read_table, write_table
 
 scores = pd.concat([read_table(path) for path in snakemake.input.scores])
-with atomic_path(snakemake.output.scores) as path:
-    scores.to_csv(path, index=False)
+write_table(scores, snakemake.output.scores)

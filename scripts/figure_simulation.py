@@ -5,14 +5,14 @@ from mssvae.logs import log_to
 log_to(snakemake.log[0])
 
 import anndata as ad
-import pandas as pd
 
 from mssvae import figures
+from mssvae.files import read_table
 from mssvae.replicates import Factorisation
 
 params, paths = snakemake.params, snakemake.input
 figure = figures.simulation(
-    pd.read_csv(paths.scores),
+    read_table(paths.scores),
     Factorisation.read(*paths.truth),
     Factorisation.read(*paths.estimate),
     title=params.title,

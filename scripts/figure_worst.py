@@ -4,13 +4,12 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd
-
 from mssvae import figures
+from mssvae.files import read_table
 from mssvae.replicates import Factorisation, worst_replicate
 
 params, paths = snakemake.params, snakemake.input
-scores = pd.read_csv(paths.scores)
+scores = read_table(paths.scores)
 replicate = worst_replicate(scores, params.method)
 i = params.replicates.index(replicate)
 figure = figures.worst(

@@ -6,9 +6,8 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from mssvae.files import atomic_path
+from mssvae.files import read_table, write_table
 from mssvae.replicates import summarise
 
-scores = pd.concat([pd.read_csv(path) for path in snakemake.input.scores])
-with atomic_path(snakemake.output.summary) as path:
-    summarise(scores).to_csv(path, index=False)
+scores = pd.concat([read_table(path) for path in snakemake.input.scores])
+write_table(summarise(scores), snakemake.output.summary)

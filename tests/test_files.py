@@ -27,3 +27,10 @@ def test_empty_cells_are_missing_values(tmp_path):
     read = read_table(tmp_path / "table.tsv")
     assert read["study"].isna().tolist() == [True, False]
     assert read["kl"].isna().tolist() == [True, False]
+
+
+def test_the_suffix_decides_on_the_separator(tmp_path):
+    scores = pd.DataFrame({"method": ["1", "NA"], "value": [0.5, 1]})
+    write_table(scores, tmp_path / "scores.csv")
+    assert (tmp_path / "scores.csv").read_text() == "method,value\n1,0.5\nNA,1.0\n"
+    pd.testing.assert_frame_equal(read_table(tmp_path / "scores.csv"), scores)

@@ -25,6 +25,9 @@ _NAME_COLUMNS = (
     "Description",
     "geneID",
     "top_term",
+    "feature",
+    "simulation",
+    "method",
 )
 
 
@@ -51,8 +54,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike, index: bool = False) -> None:
-    """Write a tab-separated table; ``.gz`` is compressed without a time stamp or file name."""
-    content = frame.to_csv(sep="\t", index=index, lineterminator="\n").encode()
+    """Write a table, comma-separated if it is a ``.csv`` and tab-separated otherwise.
+
+    ``.gz`` is compressed without a time stamp or file name.
+    """
+    content = frame.to_csv(sep=_separator(path), index=index, lineterminator="\n").encode()
     if str(path).endswith(".gz"):
         content = gzip.compress(content, mtime=0)
     with atomic_path(path) as temporary:
@@ -65,18 +71,22 @@ def read_table(path: str | os.PathLike, index: str | None = None) -> pd.DataFram
     Parameters
     ----------
     path
-        Tab-separated table, plain or ``.gz``.
+        Table, plain or ``.gz``.
     index
         Column to use as index; None numbers the rows.
     """
     return pd.read_csv(
         path,
-        sep="\t",
+        sep=_separator(path),
         index_col=index,
         dtype=dict.fromkeys(_NAME_COLUMNS, str),
         keep_default_na=False,
         na_values=[""],
     )
+
+
+def _separator(path: str | os.PathLike) -> str:
+    return "," if ".csv" in Path(path).suffixes else "\t"
 
 
 def write_json(content: object, path: str | os.PathLike) -> None:
