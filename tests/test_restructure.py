@@ -514,6 +514,12 @@ class TestSharing:
         assert found["shared columns split by study"] == 1
         assert_supports(module, SHARED_BLOCKS, OWN)
 
+    def test_a_shared_column_is_not_split_for_features_that_it_does_not_affect(self, made, rng):
+        shared, own = truth(rng)
+        held = [(shared[0][0], [*SHARED_BLOCKS[0], *range(40, 60)]), shared[1]]
+        module, x = made(flat(shared, own), held, own)
+        assert restructuring(module, x).split_columns() == []
+
     def test_a_split_column_explains_its_features(self, made, rng):
         effects, columns, own = self.switching(rng)
         # Whatever is constant within a study is no part of a loading.

@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
 from mssvae import prior
@@ -266,7 +267,9 @@ class Restructuring:
     def _candidate(self, residuals: Tensor, part: _Part) -> tuple[Tensor, Tensor, Tensor] | None:
         """Return direction [G], scores [n] and features [G] of a factor that is not there yet."""
         scaled = residuals - residuals.mean(0)
-        direction = torch.linalg.eigh((scaled.T @ scaled).double())[1][:, -1].to(residuals.dtype)
+        start = np.ones(min(scaled.shape))  # Otherwise random.
+        direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
+        direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
         gain = self._gain(scores, residuals, part)
@@ -412,13 +415,16 @@ class Restructuring:
         used = variances >= _UNUSED * variances.max()
         # In variance explained, not as a share of it: other factors add to a feature's variance, by
         # study. What chance explains is taken off.
-        effects = torch.zeros(len(own), *shared.support.shape[:1], device=self.x.device)
+        effects = self.x.new_zeros(len(own), self.x.shape[1])
+        gain = self.x.new_zeros(self.x.shape[1])
         for m, (z, part) in enumerate(zip(scores, own, strict=True)):
             y = self.outputs[part.rows]
             chance = _N_SLOPES / len(y)
             effects[m] = (self._explained(z, y) - chance) * y.var(0) * used[m]
-        largest = effects.amax(0)
-        affected = shared.support[:, k] & (effects > 0) & (effects >= _NO_EFFECT * largest)
+            gain += self._gain(z, y, part)
+        # Entries that do not pay in all studies together say nothing about where the factor acts.
+        features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
+        affected = features & (effects >= _NO_EFFECT * effects.amax(0))
         return [features & (features.sum() >= _MIN_FEATURES) for features in affected]
 
     def _merge(self) -> None:
