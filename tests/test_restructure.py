@@ -615,6 +615,13 @@ class TestSharing:
 
 
 class TestEdges:
+    def test_too_few_samples_for_a_regression_add_nothing(self, rng):
+        x = torch.from_numpy(rng.normal(size=(27, 40)))
+        study = torch.arange(27) % 3
+        module = MultiStudyModule(x, 3, 4, 2, (6, 5), "gaussian").double()
+        made = Restructuring(module, x, study, LAMBDA0, LAMBDA1, PRIOR_SCALE).run()
+        assert not made.keys() & {"features added", "columns started"}
+
     def test_batch_norm_keeps_its_averages_where_nothing_is_learned(self, made):
         plain, x = made([], [], [[], [], []])
         likelihood = plain.likelihood.name

@@ -38,6 +38,7 @@ _MIN_ANGLE = np.pi / 36
 _NEGLIGIBLE = 0.3
 # Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
 _N_SLOPES = 4
+_MIN_SAMPLES = 30
 # A new factor needs two anchor features and one to tell it by, and has to pay for its posterior.
 _MIN_FEATURES = 3
 _PRICE_OF_A_FACTOR = 1.5
@@ -78,6 +79,10 @@ class _Part:
         """Return the live columns, those with the largest weights first."""
         size = self.mask.abs().sum(0)
         return [k for k in size.argsort(descending=True).tolist() if self.alive[k]]
+
+    def is_large_enough(self) -> bool:
+        """Return whether regressions on a factor say more than chance does."""
+        return len(self.rows) >= _MIN_SAMPLES
 
     def unused(self) -> list[int]:
         """Return the columns in which a factor can start."""
@@ -237,7 +242,7 @@ class Restructuring:
         An entry at zero has no gradient towards an even function of its factor: the first layer
         has no bias, and the skip is linear. Training alone does not bring it back.
         """
-        for part in self.parts:
+        for part in filter(_Part.is_large_enough, self.parts):
             for k in part.columns():
                 gain = self._gain(part.means[:, k], residuals[part.rows], part)
                 new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
@@ -266,6 +271,8 @@ class Restructuring:
 
     def _candidate(self, residuals: Tensor, part: _Part) -> tuple[Tensor, Tensor, Tensor] | None:
         """Return direction [G], scores [n] and features [G] of a factor that is not there yet."""
+        if not part.is_large_enough():
+            return None
         scaled = residuals - residuals.mean(0)
         start = np.ones(min(scaled.shape))  # Otherwise random.
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
@@ -377,6 +384,8 @@ class Restructuring:
             by side, each study's with the sign that makes its loadings like the first study's.
         """
         _, first, *others = self.parts
+        if not others:
+            return []
         left = [part.columns() for part in others]
         common = []
         for k in first.columns():
