@@ -367,7 +367,8 @@ class Restructuring:
         splits = []
         for k in self.parts[0].columns():
             acts = self._acts_on(k)
-            if not _all_similar(acts):
+            judged = zip(self.parts[1:], acts, strict=True)
+            if not _all_similar([on for part, on in judged if part.is_large_enough()]):
                 splits.append((k, acts))
         return splits
 
