@@ -210,3 +210,15 @@ class TestProximalStep:
             mask.grad = torch.full_like(mask, -100.0)
         optimiser.step(10.0)
         assert all((mask == 0).all() for mask in module.masks)
+
+
+def test_counts_where_almost_none_are_expected_have_finite_gradients():
+    likelihood = NegativeBinomial(torch.tensor([[1.0], [9.0], [2.0]]))
+    output = torch.linspace(-200, 0, 2001, requires_grad=True)
+    log_prob = likelihood.log_prob(
+        torch.full((2001, 1), 500.0), output[:, None], torch.zeros(2001, 1)
+    )
+    log_prob.sum().backward()
+    # Far below zero softplus is the exponential, and what is missing is all of x.
+    torch.testing.assert_close(output.grad[:1000], torch.full((1000,), 500.0), rtol=1e-3, atol=0)
+    assert torch.isfinite(output.grad).all()

@@ -15,6 +15,11 @@ from torch.nn import functional
 from mssvae.errors import InputError
 
 
+def _log_softplus(output: Tensor) -> Tensor:
+    """Return log(softplus(output)), far below zero the output itself: softplus underflows."""
+    return torch.where(output < -30, output, torch.log(functional.softplus(output.clamp_min(-30))))
+
+
 def _inverse_softplus(y: Tensor) -> Tensor:
     return y + torch.log(-torch.expm1(-y))
 
@@ -140,9 +145,7 @@ class NegativeBinomial(nn.Module):
         """
         log_theta = self.log_theta[features]
         theta = torch.exp(log_theta)
-        # The floor only matters where softplus underflows; it keeps the logarithm finite.
-        scale = functional.softplus(output).clamp_min(torch.finfo(output.dtype).tiny)
-        log_mu = log_library + torch.log(scale)
+        log_mu = log_library + _log_softplus(output)
         log_theta_mu = torch.logaddexp(log_theta, log_mu)
         return (
             torch.lgamma(x + theta)
