@@ -97,7 +97,7 @@ def made_module(x, shared, own, likelihood, sizes):
     support = np.zeros((x.shape[1], latent.shape[1]), dtype=bool)
     with torch.no_grad():
         for i, columns in enumerate([shared, *own]):
-            encoder = module.specific_encoders[i - 1] if i else module.shared_encoder
+            encoder = module.encoders[i]
             rows = ROWS[i]
             module.masks[i].zero_()
             module.alive[i].fill_(False)
@@ -108,7 +108,7 @@ def made_module(x, shared, own, likelihood, sizes):
                 encoder.log_variance.bias[k] = -4
                 module.masks[i][list(features), k] = 1
                 module.alive[i][k] = True
-                place = k + (module.n_shared + (i - 1) * module.n_specific if i else 0)
+                place = k + module.offset(i)
                 latent[rows, place] = encoder(torch.from_numpy(inputs[rows]))[0][:, k]
                 support[list(features), place] = True
         decoder = module.decoder
@@ -147,7 +147,7 @@ def supports(mask):
 
 def posterior_means(module, x, i=0):
     """Posterior means of the live columns of a mask, of its study's samples."""
-    encoder = module.specific_encoders[i - 1] if i else module.shared_encoder
+    encoder = module.encoders[i]
     with torch.no_grad():
         means = encoder(module.likelihood.encoder_input(x[ROWS[i]]))[0]
     return means[:, module.alive[i]].numpy()

@@ -248,11 +248,11 @@ class MSSVAE:
             names = [
                 masks.specific[m].columns[k] for m, k in zip(self.studies, columns, strict=True)
             ]
-            found = zip(self.studies, names, strict=True)
+            found = list(zip(self.studies, names, strict=True))
             weights = np.mean([masks.specific[study][name] for study, name in found], axis=0)
             masks.shared[f"shared_{names[0]}"] = weights * features.cpu().numpy()
             latent.shared[f"shared_{names[0]}"] = scores.cpu().numpy()
-            for study, name in zip(self.studies, names, strict=True):
+            for study, name in found:
                 moved.append((masks.specific[study], latent.specific[study], name))
         for mask, factors, name in moved:
             del mask[name], factors[name]

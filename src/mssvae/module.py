@@ -164,6 +164,15 @@ class MultiStudyModule(nn.Module):
         return [self.shared_mask, *self.specific_masks]
 
     @property
+    def encoders(self) -> list[Encoder]:
+        """The encoder of the columns of each mask, in the order of ``masks``."""
+        return [self.shared_encoder, *self.specific_encoders]
+
+    def offset(self, position: int) -> int:
+        """Return where the columns of a mask start among the K latent dimensions."""
+        return self.n_shared + (position - 1) * self.n_specific if position else 0
+
+    @property
     def etas(self) -> list[Tensor]:
         """The slab proportions of the columns of each mask, in the order of ``masks``."""
         return [self.get_buffer(f"eta_{position}") for position in range(len(self.masks))]

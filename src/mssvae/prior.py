@@ -17,6 +17,11 @@ def slab_probability(w: Tensor, eta: Tensor, lambda0: float, lambda1: float) -> 
     return torch.sigmoid(log_odds + (lambda0 - lambda1) * w.abs())
 
 
+def in_slab(w: Tensor, eta: Tensor, lambda0: float, lambda1: float) -> Tensor:
+    """Return which entries are more likely from the slab than from the spike, bool [G, K]."""
+    return slab_probability(w, eta, lambda0, lambda1) > 0.5
+
+
 def penalty_rate(gamma: Tensor, lambda0: float, lambda1: float) -> Tensor:
     """Return lambda*, the weight of |w| in the expected log prior: lambda1 g + lambda0 (1 - g)."""
     return lambda1 * gamma + lambda0 * (1 - gamma)

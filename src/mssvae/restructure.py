@@ -131,8 +131,7 @@ class Restructuring:
         rows = [torch.arange(len(self.x))]
         rows += [(self.study == m).nonzero().flatten() for m in range(n_studies)]
         parts = []
-        for i, mask in enumerate(module.masks):
-            encoder = module.specific_encoders[i - 1] if i else module.shared_encoder
+        for i, (mask, encoder) in enumerate(zip(module.masks, module.encoders, strict=True)):
             means, log_variance = encoder(self.inputs[rows[i]])
             divergence = normal_kl(means, log_variance)
             study = self.study[rows[i]]
@@ -140,10 +139,9 @@ class Restructuring:
             alive = module.alive[i]
             alive &= (divergence.amax(0) >= _MIN_KL) & (mask != 0).any(0)
             mask *= alive
-            offset = module.n_shared + (i - 1) * module.n_specific if i else 0
+            offset = module.offset(i)
             _normalise(module, mask, offset)
-            gamma = prior.slab_probability(mask, module.etas[i], self.lambda0, self.lambda1)
-            support = (gamma > 0.5) & (mask != 0)
+            support = prior.in_slab(mask, module.etas[i], self.lambda0, self.lambda1) & (mask != 0)
             alive &= support.any(0)
             weight = 1 / n_studies if i else 1.0  # Batches hold all studies alike.
             parts.append(
@@ -222,13 +220,14 @@ class Restructuring:
         # Of a constant feature nothing but rounding errors is left.
         return share.clamp(0, 0.999) * (total > 1e-9 * total.max())
 
-    def _gain(self, scores: Tensor, residuals: Tensor, part: _Part) -> Tensor:
-        """Return what each feature would gain in log-likelihood from scores, [G].
+    @staticmethod
+    def _gain(explained: Tensor, part: _Part) -> Tensor:
+        """Return what each feature would gain in log-likelihood from what is explained, [G].
 
         Per sample, less what chance gives (BIC), and weighed as the samples of the part are.
         """
         n = len(part.rows)
-        gain = -0.5 * torch.log1p(-self._explained(scores, residuals))
+        gain = -0.5 * torch.log1p(-explained)
         return (gain - _N_SLOPES * np.log(n) / (2 * n)) * part.weight
 
     def _cost(self, eta: float) -> float:
@@ -244,7 +243,8 @@ class Restructuring:
         """
         for part in filter(_Part.is_large_enough, self.parts):
             for k in part.columns():
-                gain = self._gain(part.means[:, k], residuals[part.rows], part)
+                explained = self._explained(part.means[:, k], residuals[part.rows])
+                gain = self._gain(explained, part)
                 new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
                 if new.any():
                     part.enter(new, k)
@@ -279,7 +279,7 @@ class Restructuring:
         direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
-        gain = self._gain(scores, residuals, part)
+        gain = self._gain(self._explained(scores, residuals), part)
         cost = self._cost(1 / len(direction))
         features = gain > cost
         worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
@@ -430,8 +430,9 @@ class Restructuring:
         for m, (z, part) in enumerate(zip(scores, own, strict=True)):
             y = self.outputs[part.rows]
             chance = _N_SLOPES / len(y)
-            effects[m] = (self._explained(z, y) - chance) * y.var(0) * used[m]
-            gain += self._gain(z, y, part)
+            explained = self._explained(z, y)
+            effects[m] = (explained - chance) * y.var(0) * used[m]
+            gain += self._gain(explained, part)
         # Entries that do not pay in all studies together say nothing about where the factor acts.
         features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
         affected = features & (effects >= _NO_EFFECT * effects.amax(0))

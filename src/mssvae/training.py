@@ -257,8 +257,7 @@ def _decode_and_backpropagate(
 ) -> Tensor:
     """Differentiate ``-weight * log p(x | z)`` of one study's samples; return log p(x | z)."""
     z, log_library = (*leaves, None)[:2]
-    own_start = module.n_shared + m * module.n_specific
-    dimensions = torch.cat([live[0], own_start + live[m + 1]])
+    dimensions = torch.cat([live[0], module.offset(m + 1) + live[m + 1]])
     total = x.new_zeros(())
     for features in module.decoder.feature_chunks(len(x), chunk_elements):
         mask = torch.cat(
@@ -330,7 +329,7 @@ class MaskOptimiser:
     def slabs(self, lambda0: float) -> list[Tensor]:
         """Return by mask which entries are more likely from the slab than from the spike."""
         return [
-            prior.slab_probability(mask, eta, lambda0, self.settings.lambda1) > 0.5
+            prior.in_slab(mask, eta, lambda0, self.settings.lambda1)
             for mask, eta in zip(self.module.masks, self.module.etas, strict=True)
         ]
 
