@@ -1,5 +1,7 @@
 """The fast code equals the equations of the paper, written out in ``reference.py``."""
 
+import itertools
+
 import numpy as np
 import pytest
 import reference
@@ -7,9 +9,12 @@ import torch
 from scipy import stats
 
 from mssvae import prior
+from mssvae.batches import Batch
 from mssvae.likelihoods import Gaussian, NegativeBinomial
 from mssvae.module import MultiStudyModule, normal_kl
-from mssvae.training import Batch, FitSettings, MaskOptimiser, backpropagate
+from mssvae.objective import backpropagate
+from mssvae.optimisers import RowAdam, TableOptimiser
+from mssvae.settings import FitSettings
 
 N, G, N_STUDIES, N_SHARED, N_SPECIFIC = 14, 7, 3, 4, 2
 COUNTS = [5, 4, 5]
@@ -61,9 +66,16 @@ def test_loss_and_gradients_equal_the_literal_equations(likelihood, supports, ch
         name: None if p.grad is None else p.grad.clone() for name, p in module.named_parameters()
     }
     module.zero_grad()
-    parts = backpropagate(
-        module, Batch(x, module.likelihood.log_base(x), COUNTS), noise, live, 11.0, chunk_elements
+    parts, table_gradients = backpropagate(
+        module,
+        Batch(x, module.likelihood.log_base(x), COUNTS, slice(None)),
+        noise,
+        live,
+        11.0,
+        chunk_elements=chunk_elements,
     )
+    for table, gradient in zip(module.tables, table_gradients, strict=True):
+        table.grad = gradient
 
     kl = parts["kl_shared"] + parts["kl_specific"] + parts["kl_library"]
     loss = (kl - parts["reconstruction"].sum()) / N - parts["log_prior_noise"] / 11.0
@@ -75,11 +87,51 @@ def test_loss_and_gradients_equal_the_literal_equations(likelihood, supports, ch
         torch.testing.assert_close(p.grad, gradients[name], rtol=1e-9, atol=1e-9, msg=name)
 
 
+def test_drawn_features_estimate_the_loss_and_its_gradients_without_bias(rng):
+    """The mean over all ways to draw three of six features is what all features give."""
+    x = torch.from_numpy(rng.normal(size=(N, 6)))
+    torch.manual_seed(3)
+    module = MultiStudyModule(x, N_STUDIES, N_SHARED, N_SPECIFIC, (6, 5), "gaussian").double()
+    noise = torch.from_numpy(rng.normal(size=(N, N_SHARED + N_SPECIFIC + 1)))
+    base = module.likelihood.log_base(x)
+
+    def computed(features):
+        module.zero_grad()
+        batch = Batch(x, base, COUNTS, features)
+        parts, gradients = backpropagate(module, batch, noise, module.live_columns(), 11.0)
+        loss = (parts["kl_shared"] + parts["kl_specific"] - parts["reconstruction"].sum()) / N
+        loss = loss - parts["log_prior_noise"] / 11.0
+        tables = [torch.zeros_like(table) for table in module.tables]
+        for table, gradient in zip(tables, gradients, strict=True):
+            table[features] = gradient
+        return [loss, *[p.grad.clone() for p in module.networks], *tables]
+
+    expected = computed(slice(None))
+    drawn = [computed(torch.tensor(some)) for some in itertools.combinations(range(6), 3)]
+    for values, value in zip(zip(*drawn, strict=True), expected, strict=True):
+        torch.testing.assert_close(torch.stack(values).mean(0), value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
+def test_bfloat16_changes_no_gradient_by_more_than_its_rounding(likelihood, rng):
+    module, x = make_module(likelihood, rng)
+    noise = torch.from_numpy(rng.normal(size=(N, N_SHARED + N_SPECIFIC + 1)))
+    batch = Batch(x, module.likelihood.log_base(x), COUNTS, slice(None))
+    exact, rounded = (
+        backpropagate(module, batch, noise, module.live_columns(), 11.0, precision)[1]
+        for precision in (None, torch.bfloat16)
+    )
+    for one, other in zip(exact, rounded, strict=True):
+        assert (one - other).norm() < 0.02 * one.norm()
+        assert one.norm() > 0
+
+
 def test_negative_binomial_equals_scipy(rng):
     x = torch.from_numpy(rng.negative_binomial(3, 0.1, (N, G)).astype(float))
     likelihood = NegativeBinomial(x)
     output, log_library = torch.randn(N, G).double() * 3, torch.randn(N, 1).double()
-    log_mass = likelihood.log_prob(x, output, log_library) - torch.lgamma(x + 1)
+    log_mass = likelihood.log_prob(x, output, log_library, likelihood.log_theta)
+    log_mass = log_mass - torch.lgamma(x + 1)
     mu = np.exp(log_library.numpy()) * np.log1p(np.exp(output.numpy()))
     theta = np.exp(likelihood.log_theta.detach().numpy())
     expected = stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu))
@@ -91,7 +143,7 @@ def test_negative_binomial_stays_finite_at_extreme_outputs():
     x = torch.tensor([[0.0, 0.0, 5e5, 5e5]])
     likelihood = NegativeBinomial(torch.tensor([[0.0, 1, 2, 3], [4, 1, 2e5, 9]]))
     output = torch.tensor([[-200.0, 200, -200, 200]], requires_grad=True)
-    likelihood.log_prob(x, output, torch.zeros(1, 1)).sum().backward()
+    likelihood.log_prob(x, output, torch.zeros(1, 1), likelihood.log_theta).sum().backward()
     assert torch.isfinite(output.grad).all()
 
 
@@ -120,7 +172,9 @@ def test_noise_prior_has_the_published_quantile(rng):
     np.testing.assert_allclose(likelihood.log_sigma2.exp().detach(), quantile)
     expected = stats.invgamma.logpdf(quantile, 1.5, scale=likelihood.beta)
     constant = stats.invgamma.logpdf(1.0, 1.5, scale=likelihood.beta) + likelihood.beta
-    assert likelihood.log_prior().item() / 50 == pytest.approx(expected - constant)
+    assert likelihood.log_prior(likelihood.log_sigma2).item() / 50 == pytest.approx(
+        expected - constant
+    )
 
 
 def test_kl_equals_torch_distributions():
@@ -164,6 +218,38 @@ def test_slab_probability_does_not_overflow():
     np.testing.assert_allclose(gamma.flatten(), [0, 1, 1], atol=1e-10)
 
 
+class TestRowAdam:
+    @pytest.mark.parametrize("shape", [(5,), (5, 3)])
+    def test_with_all_rows_it_is_adam(self, shape, rng):
+        start, target = (torch.from_numpy(rng.normal(size=shape)) for _ in range(2))
+        ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+        row_adam, adam = RowAdam(ours), torch.optim.Adam([theirs], lr=0.03)
+        for _ in range(50):
+            row_adam.step(slice(None), 2 * (ours.detach() - target), lr=0.03)
+            adam.zero_grad()
+            (theirs - target).square().sum().backward()
+            adam.step()
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+    def test_a_row_moves_as_if_the_steps_without_it_had_not_been(self, rng):
+        gradients = torch.from_numpy(rng.normal(size=(40, 5, 3)))
+        drawn = torch.from_numpy(rng.random((40, 5)) < 0.4)
+        table = torch.nn.Parameter(torch.zeros(5, 3).double())
+        row_adam = RowAdam(table)
+        for gradient, rows in zip(gradients, drawn, strict=True):
+            features = rows.nonzero().flatten()
+            row_adam.step(features, gradient[features], lr=0.01)
+        for j in range(5):
+            row = torch.nn.Parameter(torch.zeros(1, 3).double())
+            alone = RowAdam(row)
+            for gradient in gradients[drawn[:, j], j]:
+                alone.step(slice(None), gradient[None], lr=0.01)
+            torch.testing.assert_close(table[j], row[0])
+
+
+NO_OTHERS = [None] * 3  # No gradient of the tables that are not masks.
+
+
 class TestProximalStep:
     """Adam on the likelihood, then shrinkage: where it stops is the optimum of the lasso."""
 
@@ -175,12 +261,11 @@ class TestProximalStep:
             torch.rand(6, 3).round() + 1, 1, 1, 1, (4, 4), "negative_binomial"
         )
         settings = FitSettings(lr_mask=0.005)
-        optimiser = MaskOptimiser(module.double(), settings, prior_scale)
+        optimiser = TableOptimiser(module.double(), settings, prior_scale)
         optimiser.proximal = proximal
         for _ in range(steps):
-            for mask in module.masks:
-                mask.grad = mask.detach() - gradient_at_zero
-            optimiser.step(lambda0)
+            gradients = [mask.detach() - gradient_at_zero for mask in module.masks]
+            optimiser.step(slice(None), [*gradients, *NO_OTHERS], 1.0, lambda0)
         return module, optimiser
 
     def test_small_gradients_end_at_exact_zero(self):
@@ -206,9 +291,8 @@ class TestProximalStep:
     def test_dead_columns_stay_dead(self):
         module, optimiser = self.optimise(gradient_at_zero=0.4, lambda0=10.0)
         optimiser.drop_dead_columns()
-        for mask in module.masks:
-            mask.grad = torch.full_like(mask, -100.0)
-        optimiser.step(10.0)
+        gradients = [torch.full_like(mask, -100.0) for mask in module.masks]
+        optimiser.step(slice(None), [*gradients, *NO_OTHERS], 1.0, 10.0)
         assert all((mask == 0).all() for mask in module.masks)
 
 
@@ -216,7 +300,7 @@ def test_counts_where_almost_none_are_expected_have_finite_gradients():
     likelihood = NegativeBinomial(torch.tensor([[1.0], [9.0], [2.0]]))
     output = torch.linspace(-200, 0, 2001, requires_grad=True)
     log_prob = likelihood.log_prob(
-        torch.full((2001, 1), 500.0), output[:, None], torch.zeros(2001, 1)
+        torch.full((2001, 1), 500.0), output[:, None], torch.zeros(2001, 1), likelihood.log_theta
     )
     log_prob.sum().backward()
     # Far below zero softplus is the exponential, and what is missing is all of x.

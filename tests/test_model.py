@@ -10,9 +10,10 @@ from test_restructure import LinearEncoder
 
 import mssvae
 from mssvae import training
+from mssvae.batches import BatchSampler
 from mssvae.errors import FitError, InputError
 from mssvae.factors import gene_sets
-from mssvae.training import PRESETS
+from mssvae.settings import PRESETS, FitSettings
 
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
 SHORT = {"max_epochs": 8, "batch_size": 32}
@@ -262,8 +263,8 @@ class TestSampler:
     def test_every_study_is_as_likely_and_batches_are_equal(self):
         study = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
         x = torch.arange(1000.0).unsqueeze(1)
-        sampler = training.BatchSampler(
-            x, torch.zeros(1000), study, 300, torch.Generator().manual_seed(0)
+        sampler = BatchSampler(
+            x, torch.zeros(1000), study, 300, None, torch.Generator().manual_seed(0)
         )
         batches = [batch for _ in range(20) for batch in sampler]
         assert {len(batch.x) for batch in batches} == {250}
@@ -273,6 +274,28 @@ class TestSampler:
             in_order = torch.repeat_interleave(torch.arange(3), torch.tensor(batch.counts))
             torch.testing.assert_close(study[batch.x[:, 0].long()], in_order)
 
+    def test_features_are_drawn_equally_often(self):
+        x = torch.zeros(40, 11)
+        sampler = BatchSampler(
+            x, x[:, 0], torch.zeros(40).long(), 10, 4, torch.Generator().manual_seed(0)
+        )
+        drawn = [batch.features for _ in range(6) for batch in sampler]
+        assert {len(features) for features in drawn} == {3, 4}
+        for features in drawn:
+            assert (features.diff() > 0).all()
+        for first in range(0, 24, 3):  # Three parts make all features once.
+            assert sorted(torch.cat(drawn[first : first + 3]).tolist()) == list(range(11))
+
+    def test_some_features_a_step_find_what_all_do(self):
+        adata = make_adata(n=200)
+        all_, some = (
+            mssvae.MSSVAE(adata, **SMALL).fit(max_epochs=60, batch_size=20, features_per_batch=f)
+            for f in (None, 6)
+        )
+        elbo = [model.history["elbo"].iloc[-10:].mean() for model in (all_, some)]
+        start = all_.history["elbo"].iloc[0]
+        assert elbo[1] - start > 0.8 * (elbo[0] - start)
+
     def test_a_batch_without_or_with_one_sample_of_a_study_is_no_problem(self):
         model = mssvae.MSSVAE(make_adata(), **SMALL).fit(max_epochs=3, batch_size=2)
         assert np.isfinite(model.history["objective"]).all()
@@ -280,13 +303,13 @@ class TestSampler:
 
 class TestSpikeRate:
     def test_ladder_is_the_published_one(self):
-        settings = training.FitSettings(max_epochs=100)
+        settings = FitSettings(max_epochs=100)
         assert [settings.lambda0_at(e) for e in (0, 4, 5, 29, 30, 99)] == [1, 1, 10, 10, 15, 15]
 
     @pytest.mark.parametrize("lambda0", [[], [(0.1, 1)], [(0, 1), (0.5, 2), (0.4, 3)], [(0, -1)]])
     def test_a_ladder_that_makes_no_sense_is_refused(self, lambda0):
         with pytest.raises(InputError, match="lambda0"):
-            training.FitSettings(lambda0=lambda0)
+            FitSettings(lambda0=lambda0)
 
 
 class TestBadInput:

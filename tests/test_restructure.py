@@ -168,12 +168,14 @@ def reconstruction(module, x):
                 module.shared_encoder(inputs[rows])[0],
                 module.specific_encoders[m](inputs[rows])[0],
             ]
-            own_start = module.n_shared + m * module.n_specific
-            dimensions = torch.cat(
-                [torch.arange(module.n_shared), own_start + torch.arange(module.n_specific)]
+            all_columns = [torch.arange(mask.shape[1]) for mask in module.masks]
+            outputs[rows] = module.decoder(
+                torch.cat(z, 1),
+                torch.cat([module.shared_mask, module.specific_masks[m]], 1),
+                module.dimensions(m, all_columns),
+                module.decoder.output.weight,
+                module.decoder.output.bias,
             )
-            mask = torch.cat([module.shared_mask, module.specific_masks[m]], 1)
-            outputs[rows] = module.decoder(torch.cat(z, 1), mask, dimensions, slice(None))
     return outputs
 
 
@@ -513,6 +515,13 @@ class TestSharing:
         found = moves(module, x)
         assert found["shared columns split by study"] == 1
         assert_supports(module, SHARED_BLOCKS, OWN)
+
+    def test_the_last_round_does_not_split(self, made, rng):
+        effects, columns, _ = self.switching(rng)
+        module, x = made(effects, columns, [[], [], []])
+        found = restructuring(module, x).run(split=False)
+        assert found["shared columns split by study"] == 0
+        assert len(supports(module.shared_mask)) == 3
 
     def test_a_shared_column_is_not_split_for_features_that_it_does_not_affect(self, made, rng):
         shared, own = truth(rng)

@@ -68,27 +68,29 @@ class Gaussian(nn.Module):
         """Return the part of the log density that depends on the data alone, [B]."""
         return torch.full_like(x[:, 0], -0.5 * x.shape[1] * math.log(2 * math.pi))
 
-    def log_prob(
-        self, x: Tensor, output: Tensor, log_library: None, features: slice = slice(None)
-    ) -> Tensor:
-        """Return log p(x | output) less ``log_base``, [B, g], for the features of the slice."""
-        log_sigma2 = self.log_sigma2[features]
+    @property
+    def log_noise(self) -> nn.Parameter:
+        """The logarithm of the noise variances, [G]."""
+        return self.log_sigma2
+
+    @staticmethod
+    def log_prob(x: Tensor, output: Tensor, log_library: None, log_sigma2: Tensor) -> Tensor:
+        """Return log p(x | output) less ``log_base``, [B, g], for g features."""
         return -0.5 * (log_sigma2 + (x - output).square() * torch.exp(-log_sigma2))
 
-    def residual(
-        self, x: Tensor, output: Tensor, log_library: None, features: slice = slice(None)
-    ) -> Tensor:
+    @staticmethod
+    def residual(x: Tensor, output: Tensor, log_library: None, log_sigma2: Tensor) -> Tensor:
         """Return the residuals in standard deviations of the noise, [B, g]."""
-        return (x - output) * torch.exp(-0.5 * self.log_sigma2[features])
+        return (x - output) * torch.exp(-0.5 * log_sigma2)
 
     @staticmethod
     def observed_output(x: Tensor) -> Tensor:
         """Return the outputs of the decoder that would have the data as their means, [N, G]."""
         return x
 
-    def log_prior(self) -> Tensor:
-        """Return log p(Sigma) up to a constant, a scalar."""
-        return -((self.alpha + 1) * self.log_sigma2 + self.beta * torch.exp(-self.log_sigma2)).sum()
+    def log_prior(self, log_sigma2: Tensor) -> Tensor:
+        """Return the log prior of some noise variances up to a constant, a scalar."""
+        return -((self.alpha + 1) * log_sigma2 + self.beta * torch.exp(-log_sigma2)).sum()
 
 
 class NegativeBinomial(nn.Module):
@@ -136,14 +138,17 @@ class NegativeBinomial(nn.Module):
         """Return the part of the log mass that depends on the data alone, [B]."""
         return -torch.lgamma(x + 1).sum(1)
 
-    def log_prob(
-        self, x: Tensor, output: Tensor, log_library: Tensor, features: slice = slice(None)
-    ) -> Tensor:
-        """Return log p(x | output) less ``log_base``, [B, g], for the features of the slice.
+    @property
+    def log_noise(self) -> nn.Parameter:
+        """The logarithm of the inverse dispersions, [G]."""
+        return self.log_theta
+
+    @staticmethod
+    def log_prob(x: Tensor, output: Tensor, log_library: Tensor, log_theta: Tensor) -> Tensor:
+        """Return log p(x | output) less ``log_base``, [B, g], for g features.
 
         ``log_library`` [B, 1] is the logarithm of the library size in counts / G.
         """
-        log_theta = self.log_theta[features]
         theta = torch.exp(log_theta)
         log_mu = log_library + _log_softplus(output)
         log_theta_mu = torch.logaddexp(log_theta, log_mu)
@@ -154,12 +159,11 @@ class NegativeBinomial(nn.Module):
             + x * (log_mu - log_theta_mu)
         )
 
-    def residual(
-        self, x: Tensor, output: Tensor, log_library: Tensor, features: slice = slice(None)
-    ) -> Tensor:
+    @staticmethod
+    def residual(x: Tensor, output: Tensor, log_library: Tensor, log_theta: Tensor) -> Tensor:
         """Return the Pearson residuals, [B, g]."""
         mu = torch.exp(log_library) * functional.softplus(output)
-        variance = mu + mu.square() * torch.exp(-self.log_theta[features])
+        variance = mu + mu.square() * torch.exp(-log_theta)
         return (x - mu) / variance.clamp_min(torch.finfo(x.dtype).tiny).sqrt()
 
     @staticmethod
@@ -172,9 +176,10 @@ class NegativeBinomial(nn.Module):
         library = x.sum(1, keepdim=True) / x.shape[1]
         return _inverse_softplus(x.clamp_min(0.5) / library)
 
-    def log_prior(self) -> Tensor:
+    @staticmethod
+    def log_prior(log_theta: Tensor) -> Tensor:
         """Return zero: the inverse dispersions have no prior (section 2.4)."""
-        return self.log_theta.new_zeros(())
+        return log_theta.new_zeros(())
 
 
 LIKELIHOODS = {likelihood.name: likelihood for likelihood in (Gaussian, NegativeBinomial)}

@@ -24,7 +24,8 @@ from mssvae.files import atomic_path
 from mssvae.likelihoods import LIKELIHOODS
 from mssvae.module import MultiStudyModule, normal_kl
 from mssvae.restructure import Restructuring
-from mssvae.training import PRESETS, FitSettings, fit
+from mssvae.settings import PRESETS, FitSettings
+from mssvae.training import fit
 from mssvae.validation import validate_counts, validate_names
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class MSSVAE:
             ``"default"`` recovers best; ``"paper"`` has what the paper fixes (Table 2 for RNA data,
             appendix C.2) and trains the objective as written.
         **settings
-            Any of ``mssvae.training.FitSettings``, to change the preset.
+            Any of ``mssvae.settings.FitSettings``, to change the preset.
 
         Raises
         ------

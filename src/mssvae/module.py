@@ -67,16 +67,23 @@ class Decoder(nn.Module):
         self.output = nn.Linear(n_latent, n_features)
 
     def feature_chunks(
-        self, n_samples: int, chunk_elements: int = CHUNK_ELEMENTS
+        self, n_samples: int, n_features: int, chunk_elements: int = CHUNK_ELEMENTS
     ) -> Iterator[slice]:
         """Yield slices of the features to decode one after the other, which bounds memory."""
         width = max(1, chunk_elements // (n_samples * self.first.out_features))
-        n_features = len(self.output.bias)
         for start in range(0, n_features, width):
             yield slice(start, min(start + width, n_features))
 
-    def forward(self, z: Tensor, mask: Tensor, dimensions: Tensor, features: slice) -> Tensor:
-        """Return the linear outputs, [B, g].
+    def forward(
+        self,
+        z: Tensor,
+        mask: Tensor,
+        dimensions: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        precision: torch.dtype | None = None,
+    ) -> Tensor:
+        """Return the linear outputs of g features, [B, g].
 
         Only the latent dimensions that the samples use are computed: the others are zero-padding
         in the paper and contribute nothing to V1 c and v_j'c.
@@ -86,20 +93,22 @@ class Decoder(nn.Module):
         z : Tensor [B, k]
             Latent values of the dimensions in use.
         mask : Tensor [g, k]
-            Their mask entries for the features of the slice.
+            Their mask entries for the features.
         dimensions : Tensor [k]
             Their positions among the K latent dimensions.
-        features : slice
-            Which g of the G features.
+        weight, bias : Tensor [g, K], [g]
+            The features' rows of ``output``.
+        precision : torch.dtype, optional
+            Of the hidden layers; default that of the parameters.
         """
-        n, g = len(z), len(mask)
-        weight = self.output.weight[features]
-        # V1 (w_j * z) = (V1 diag(w_j)) z: one matrix product for all features, no [B, g, k] tensor.
-        masked_first = mask.unsqueeze(1) * self.first.weight[:, dimensions]
-        h1 = functional.relu(z @ masked_first.flatten(0, 1).T, inplace=True)
-        h2 = functional.relu(self.second(h1.view(n * g, -1)), inplace=True)
-        skip = z @ (mask * weight[:, dimensions]).T
-        return (h2.view(n, g, -1) * weight).sum(-1) + skip + self.output.bias[features]
+        precision = precision or z.dtype
+        first = self.first.weight[:, dimensions].to(precision)
+        second = self.second.weight.to(precision), self.second.bias.to(precision)
+        c = z.to(precision) * mask.to(precision).unsqueeze(1)  # [g, B, k]
+        h1 = functional.relu(functional.linear(c, first), inplace=True)
+        h2 = functional.relu(functional.linear(h1, *second), inplace=True)
+        nonlinear = (h2 * weight.to(precision).unsqueeze(1)).sum(-1, dtype=z.dtype).T
+        return nonlinear + z @ (mask * weight[:, dimensions]).T + bias
 
 
 class MultiStudyModule(nn.Module):
@@ -164,6 +173,18 @@ class MultiStudyModule(nn.Module):
         return [self.shared_mask, *self.specific_masks]
 
     @property
+    def tables(self) -> list[nn.Parameter]:
+        """The parameters with a row for each feature: masks, decoder output and noise."""
+        output = self.decoder.output
+        return [*self.masks, output.weight, output.bias, self.likelihood.log_noise]
+
+    @property
+    def networks(self) -> list[nn.Parameter]:
+        """All other parameters."""
+        tables = {id(table) for table in self.tables}
+        return [parameter for parameter in self.parameters() if id(parameter) not in tables]
+
+    @property
     def encoders(self) -> list[Encoder]:
         """The encoder of the columns of each mask, in the order of ``masks``."""
         return [self.shared_encoder, *self.specific_encoders]
@@ -171,6 +192,13 @@ class MultiStudyModule(nn.Module):
     def offset(self, position: int) -> int:
         """Return where the columns of a mask start among the K latent dimensions."""
         return self.n_shared + (position - 1) * self.n_specific if position else 0
+
+    def dimensions(self, m: int, live: list[Tensor]) -> Tensor:
+        """Return the positions among the K latent dimensions of what study m uses, [k].
+
+        ``live`` has the columns in use of each mask, as ``live_columns`` returns them.
+        """
+        return torch.cat([live[0], self.offset(m + 1) + live[m + 1]])
 
     @property
     def etas(self) -> list[Tensor]:

@@ -166,15 +166,22 @@ class Restructuring:
             part.mask *= part.support
 
     @torch.no_grad()
-    def run(self) -> Counter:
-        """Make all moves, then ``select``; return how often each was made."""
+    def run(self, split: bool = True) -> Counter:
+        """Make all moves, then ``select``; return how often each was made.
+
+        Parameters
+        ----------
+        split : bool
+            Whether shared columns may be split by study. What a wrong split did, only a later round
+            can undo.
+        """
         self.moves = Counter()
         self.module.eval()
         # Those that need the residuals first: the later ones leave the decoder behind.
         residuals = self._residuals()
         self._grow(residuals)
         self._add_factors(residuals)
-        self._share()
+        self._share(split)
         self._merge()
         self._rotate()
         self.select()
@@ -191,17 +198,23 @@ class Restructuring:
         log_library = (
             module.library_encoder(self.inputs)[0] if module.likelihood.uses_library else None
         )
-        for own in self.parts[1:]:
-            rows = own.rows
-            live = [shared.alive.nonzero().flatten(), own.alive.nonzero().flatten()]
-            dimensions = torch.cat([live[0], own.offset + live[1]])
-            z = torch.cat([shared.means[rows][:, live[0]], own.means[:, live[1]]], 1)
+        live = module.live_columns()
+        *_, output_weight, output_bias, log_noise = module.tables
+        for m, own in enumerate(self.parts[1:]):
+            rows, columns = own.rows, live[m + 1]
+            z = torch.cat([shared.means[rows][:, live[0]], own.means[:, columns]], 1)
+            mask = torch.cat([shared.mask[:, live[0]], own.mask[:, columns]], 1)
             library = None if log_library is None else log_library[rows]
-            for features in module.decoder.feature_chunks(len(z)):
-                mask = torch.cat([shared.mask[features, live[0]], own.mask[features, live[1]]], 1)
-                output = module.decoder(z, mask, dimensions, features)
-                residuals[rows, features] = module.likelihood.residual(
-                    self.x[rows, features], output, library, features
+            for chunk in module.decoder.feature_chunks(len(z), len(mask)):
+                output = module.decoder(
+                    z,
+                    mask[chunk],
+                    module.dimensions(m, live),
+                    output_weight[chunk],
+                    output_bias[chunk],
+                )
+                residuals[rows, chunk] = module.likelihood.residual(
+                    self.x[rows, chunk], output, library, log_noise[chunk]
                 )
         return residuals
 
@@ -333,13 +346,13 @@ class Restructuring:
             optimiser.step()
         optimiser.zero_grad()
 
-    def _share(self) -> None:
+    def _share(self, split: bool) -> None:
         """Share the columns that all studies have, and no others: the proof of Theorem 2.
 
         A column stays where it is if there is none free for it where it belongs.
         """
         shared, *own = self.parts
-        for k, acts in self.split_columns():
+        for k, acts in self.split_columns() if split else []:
             acting = [(part, on) for part, on in zip(own, acts, strict=True) if on.any()]
             if not all(part.unused() for part, _ in acting):
                 continue

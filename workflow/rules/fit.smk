@@ -8,9 +8,14 @@ rule fit_cohort:
         code=library(
             "model.py",
             "module.py",
-            "training.py",
-            "prior.py",
             "likelihoods.py",
+            "prior.py",
+            "settings.py",
+            "batches.py",
+            "objective.py",
+            "optimisers.py",
+            "training.py",
+            "restructure.py",
             "validation.py",
         ),
     output:

@@ -1,0 +1,90 @@
+"""Mini-batches: samples drawn alike from all studies, and features in turn."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples in the order of their studies, and the features to decode.
+
+    Attributes
+    ----------
+    x : Tensor [B, G]
+    log_base : Tensor [B]
+        Likelihood terms without parameters, of all features.
+    counts : list of int
+        How many samples each study has: M numbers that add up to B.
+    features : Tensor [g], or slice(None) for all of them
+    """
+
+    x: Tensor
+    log_base: Tensor
+    counts: list[int]
+    features: Tensor | slice
+
+    @property
+    def feature_weight(self) -> float:
+        """G / g: what makes a sum over the drawn features an unbiased one over all of them."""
+        return 1.0 if isinstance(self.features, slice) else self.x.shape[1] / len(self.features)
+
+
+class BatchSampler:
+    """Draws batches in which every study is equally likely (appendix B.2.3).
+
+    Samples are drawn with replacement, with weights inverse to the size of their study, as many an
+    epoch as there are. They are cut into batches of equal size, so that no batch is a small rest.
+    Features are drawn without replacement: the next batch has the next part of a random order, and
+    a new order starts when one is used up, so that all features are drawn equally often.
+
+    Parameters
+    ----------
+    x : Tensor [N, G]
+    log_base : Tensor [N]
+    study : Tensor [N], on the CPU
+        The number of each sample's study.
+    batch_size : int
+        Samples of a batch, at most.
+    features_per_batch : int or None
+        Features of a batch, at most; None for all.
+    generator : torch.Generator, on the CPU
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        log_base: Tensor,
+        study: Tensor,
+        batch_size: int,
+        features_per_batch: int | None,
+        generator: torch.Generator,
+    ) -> None:
+        self.x, self.log_base, self.study, self.generator = x, log_base, study, generator
+        self.sizes = torch.bincount(study)
+        self.weights = 1.0 / self.sizes[study].double()
+        self.n_batches = math.ceil(len(study) / batch_size)
+        self.features = self._features(features_per_batch)
+
+    def __iter__(self) -> Iterator[Batch]:
+        n = len(self.study)
+        drawn = torch.multinomial(self.weights, n, replacement=True, generator=self.generator)
+        for indices in torch.tensor_split(drawn, self.n_batches):
+            study, order = torch.sort(self.study[indices], stable=True)
+            indices = indices[order].to(self.x.device)
+            counts = torch.bincount(study, minlength=len(self.sizes)).tolist()
+            yield Batch(self.x[indices], self.log_base[indices], counts, next(self.features))
+
+    def _features(self, features_per_batch: int | None) -> Iterator[Tensor | slice]:
+        n_features = self.x.shape[1]
+        n_parts = math.ceil(n_features / (features_per_batch or n_features))
+        while True:
+            if n_parts == 1:
+                yield slice(None)
+                continue
+            order = torch.randperm(n_features, generator=self.generator).to(self.x.device)
+            for part in torch.tensor_split(order, n_parts):
+                yield part.sort().values

@@ -1,0 +1,118 @@
+"""How to train: the settings of a fit, and the presets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mssvae.errors import InputError
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train; see ``PRESETS`` for what is the paper's and what is not.
+
+    Attributes
+    ----------
+    max_epochs : int
+        Passes over the data; in each, as many samples are drawn as there are.
+    batch_size : int
+        Samples per gradient step, at most; an epoch is cut into batches of equal size.
+    features_per_batch : int or None
+        Features that a gradient step decodes, at most; None for all. The others' terms are
+        estimated from theirs without bias. Encoders always see all.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the decoder's large matrix products, whose parameters and sums stay in float32. Auto
+        takes bfloat16 where the processor or GPU multiplies it natively.
+    lr, lr_mask : float
+        Adam's learning rates for the networks and for the masks.
+    lambda0 : sequence of (float, float)
+        Spike rate: (share of training from which it holds, rate), the first share 0.
+    lambda1 : float
+        Slab rate.
+    a, b : float
+        Beta prior of the slab proportions; ``b=None`` stands for G.
+    prior_scale : float
+        The per-sample loss carries the prior terms divided by this number. ``None`` stands for the
+        number of samples N, which is the objective as written (eq. 2.4); the smaller, the sparser.
+    restructure_at : sequence of float
+        Shares of training after which ``mssvae.restructure`` repairs the columns, in growing order.
+        From the first of them on, the masks have exact zeros and the proximal step; from the last
+        on, both learning rates fall linearly to zero.
+    """
+
+    max_epochs: int = 800
+    batch_size: int = 128
+    features_per_batch: int | None = None
+    precision: str = "auto"
+    lr: float = 1e-3
+    lr_mask: float = 1e-2
+    lambda0: Sequence[tuple[float, float]] = ((0.0, 1.0), (0.05, 10.0), (0.30, 15.0))
+    lambda1: float = 0.1
+    a: float = 1.0
+    b: float | None = None
+    prior_scale: float | None = 200
+    restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
+
+    def __post_init__(self) -> None:
+        # Lists, as configuration files and saved models have them, compare equal to tuples.
+        object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
+        object.__setattr__(self, "restructure_at", tuple(self.restructure_at))
+        for key in ("max_epochs", "batch_size", "lr", "lr_mask", "lambda1", "a"):
+            if not getattr(self, key) > 0:
+                raise InputError(f"{key} must be positive, not {getattr(self, key)}")
+        for key in ("b", "prior_scale", "features_per_batch"):
+            if getattr(self, key) is not None and not getattr(self, key) > 0:
+                raise InputError(f"{key} must be positive or None, not {getattr(self, key)}")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise InputError(f"precision must be auto, float32 or bfloat16, not {self.precision!r}")
+        shares = [share for share, _ in self.lambda0]
+        if not shares or shares[0] != 0 or shares != sorted(shares) or shares[-1] >= 1:
+            raise InputError(f"lambda0 must list growing shares of training from 0, not {shares}")
+        if any(rate <= 0 for _, rate in self.lambda0):
+            raise InputError("every rate of lambda0 must be positive")
+        shares = list(self.restructure_at)
+        if shares != sorted(shares) or any(not 0 < share < 1 for share in shares):
+            raise InputError(f"restructure_at must list growing shares of training, not {shares}")
+
+    def decoder_precision(self, device: torch.device) -> torch.dtype | None:
+        """Return what ``precision`` asks for on a device; None for that of the parameters."""
+        if self.precision == "float32":
+            return None
+        if self.precision == "bfloat16" or has_bfloat16(device):
+            return torch.bfloat16
+        return None
+
+    def lambda0_at(self, epoch: int) -> float:
+        """Return the spike rate of an epoch, counted from 0."""
+        return [rate for share, rate in self.lambda0 if epoch >= share * self.max_epochs][-1]
+
+    def scale(self, n_samples: int) -> float:
+        """Return ``prior_scale``, the number of samples where it is None."""
+        return n_samples if self.prior_scale is None else self.prior_scale
+
+    def lr_factor(self, epoch: int) -> float:
+        """Return what the learning rates of an epoch, counted from 0, are multiplied with."""
+        last = self.restructure_at[-1] * self.max_epochs if self.restructure_at else self.max_epochs
+        left = self.max_epochs - last
+        return 1.0 if epoch <= last else (self.max_epochs - epoch) / left
+
+    def restructuring_epochs(self) -> list[int]:
+        """Return the epochs, counted from 0, before which the columns are repaired."""
+        return [int(share * self.max_epochs) for share in self.restructure_at]
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 matrices natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+# "paper": the paper's (Table 2 for RNA data, appendix C.2) and the objective as written.
+# "default": what recovers the truth best (docs/method.md).
+PRESETS = {
+    "paper": FitSettings(batch_size=512, prior_scale=None, restructure_at=()),
+    "default": FitSettings(),
+}
