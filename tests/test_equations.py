@@ -54,7 +54,10 @@ def make_module(likelihood, rng, supports="mixed"):
 @pytest.mark.parametrize("supports", ["dense", "mixed", "dead columns", "no own factor"])
 @pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
 @pytest.mark.parametrize("chunk_elements", [1, 60, 10**6])
-def test_loss_and_gradients_equal_the_literal_equations(likelihood, supports, chunk_elements, rng):
+@pytest.mark.parametrize("sparse", [False, True])
+def test_loss_and_gradients_equal_the_literal_equations(
+    likelihood, supports, chunk_elements, sparse, rng
+):
     module, x = make_module(likelihood, rng, supports)
     noise = torch.from_numpy(rng.normal(size=(N, N_SHARED + N_SPECIFIC + 1)))
     study = np.repeat(np.arange(N_STUDIES), COUNTS)
@@ -72,6 +75,7 @@ def test_loss_and_gradients_equal_the_literal_equations(likelihood, supports, ch
         noise,
         live,
         11.0,
+        evaluated=[mask.detach() != 0 for mask in module.masks] if sparse else None,
         chunk_elements=chunk_elements,
     )
     for table, gradient in zip(module.tables, table_gradients, strict=True):
@@ -84,6 +88,9 @@ def test_loss_and_gradients_equal_the_literal_equations(likelihood, supports, ch
         if "mask" in name:  # Dead columns are out of the model: they need no gradient.
             position = 0 if name == "shared_mask" else 1 + int(name.rsplit(".", 1)[1])
             gradients[name] = gradients[name] * module.alive[position]
+            if sparse:  # Entries at zero are not evaluated.
+                gradients[name] *= p.detach() != 0
+                p.grad *= p.detach() != 0
         torch.testing.assert_close(p.grad, gradients[name], rtol=1e-9, atol=1e-9, msg=name)
 
 
@@ -230,6 +237,25 @@ class TestRowAdam:
             (theirs - target).square().sum().backward()
             adam.step()
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+    def test_entries_without_a_gradient_stay_as_they_are(self, rng):
+        known = torch.tensor([[1.0, 0, 1], [0, 1, 1]]).double()
+        one, two = (torch.nn.Parameter(torch.ones(2, 3).double()) for _ in range(2))
+        adams = RowAdam(one), RowAdam(two)
+        for step in range(30):
+            gradient = torch.from_numpy(rng.normal(size=(2, 3)))
+            for adam in adams:
+                if adam is adams[0] or step < 10:
+                    adam.step(slice(None), gradient, lr=0.01)
+                else:
+                    before = adam.mean.clone(), adam.square.clone()
+                    adam.step(slice(None), gradient * known, lr=0.01, known=known)
+                    for after, value in zip((adam.mean, adam.square), before, strict=True):
+                        assert torch.equal(after[known == 0], value[known == 0])
+            if step == 9:
+                frozen = two.detach().clone()
+        assert torch.equal(two[known == 0], frozen[known == 0])
+        torch.testing.assert_close(two[known == 1], one[known == 1])
 
     def test_a_row_moves_as_if_the_steps_without_it_had_not_been(self, rng):
         gradients = torch.from_numpy(rng.normal(size=(40, 5, 3)))

@@ -259,6 +259,34 @@ def test_a_shared_and_a_specific_block_are_recovered():
     assert abs(correlation) > 0.95
 
 
+@pytest.mark.parametrize(("screen_every", "comes_back"), [(5, True), (1000, False)])
+def test_an_entry_lost_at_zero_comes_back_when_all_are_screened(
+    monkeypatch, screen_every, comes_back
+):
+    """The entry is lost in the one feature that then has no factor, and no gradient."""
+    rng = np.random.default_rng(5)
+    factor = rng.normal(size=(300, 1))
+    x = np.tile(factor, 6) * 3 + rng.normal(size=(300, 6))
+    adata = ad.AnnData(x.astype(np.float32))
+    adata.obs["group"] = ["a", "b"] * 150
+    model = mssvae.MSSVAE(
+        adata, likelihood="gaussian", n_shared=1, n_specific=1, hidden=(16, 16), device="cpu"
+    )
+
+    def lose_an_entry(state, split):
+        with torch.no_grad():
+            for mask in state.module.masks:
+                mask[2] = 0
+        return {}
+
+    monkeypatch.setattr(training.Restructuring, "run", lose_an_entry)
+    monkeypatch.setattr(mssvae.module, "_LARGE_DECODER", 0)
+    model.fit(max_epochs=120, batch_size=50, lr=0.01, screen_every=screen_every)
+    support = model.support.wide()
+    assert support.drop(index="2").any(axis=1).all()
+    assert support.loc["2"].any() == comes_back
+
+
 class TestSampler:
     def test_every_study_is_as_likely_and_batches_are_equal(self):
         study = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)

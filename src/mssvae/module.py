@@ -11,6 +11,9 @@ from mssvae.likelihoods import LIKELIHOODS
 # Features are decoded in chunks whose hidden activations hold about this many numbers: large
 # enough for efficient matrix products, small enough to stay in a processor's cache.
 CHUNK_ELEMENTS = 2**20
+# Width of the first times that of the second hidden layer from which matrix products take longer
+# than the many small operations of the closed forms (docs/performance.md).
+_LARGE_DECODER = 5000
 
 
 class Encoder(nn.Module):
@@ -33,9 +36,13 @@ class Encoder(nn.Module):
         self.log_variance = nn.Linear(second, n_outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features]."""
+        """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features].
+
+        The first layer, which is by far the largest, multiplies in the precision of x.
+        """
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = layer(x)
+            weight, bias = layer.weight.to(x.dtype), layer.bias.to(x.dtype)
+            x = functional.linear(x, weight, bias).to(layer.weight.dtype)
             # One sample has no batch variance: it is normalised as in evaluation.
             if len(x) > 1:
                 x = norm(x)
@@ -73,6 +80,70 @@ class Decoder(nn.Module):
         width = max(1, chunk_elements // (n_samples * self.first.out_features))
         for start in range(0, n_features, width):
             yield slice(start, min(start + width, n_features))
+
+    def closed_forms_pay(self) -> bool:
+        """Return whether ``without_factor`` and ``with_one_factor`` are faster than ``forward``.
+
+        On a GPU it has matrix products to spare, and small ones take as long as large ones.
+        """
+        weight = self.second.weight
+        return weight.device.type == "cpu" and weight.numel() >= _LARGE_DECODER
+
+    def without_factor(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the linear outputs of features that no factor affects, constants, [g].
+
+        Parameters are as in ``forward``.
+        """
+        return weight @ functional.relu(self.second.bias) + bias
+
+    def with_one_factor(self, s: Tensor, dimension: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the linear outputs of features that one factor affects, [B, g].
+
+        What ``forward`` returns, in O(1) per sample and feature. The first layer has no bias, so
+        with ``p = V2 relu(V1_k)``, ``q = V2 relu(-V1_k)`` and ``s = w_jk z_ik`` the second hidden
+        layer is ``relu(p max(s, 0) + q max(-s, 0) + b2)``: the output is piecewise linear in s. Its
+        breaks depend on the factor alone; its slopes and intercepts are cumulative sums of
+        ``v_j`` times p or q, and times b2, over the units that a break switches on or off.
+
+        Parameters
+        ----------
+        s : Tensor [B, g]
+            The factor's latent values times the features' mask entries.
+        dimension : Tensor [g]
+            Which of the K latent dimensions.
+        weight, bias : Tensor [g, K], [g]
+            The features' rows of ``output``.
+        """
+        factors, which = dimension.unique(return_inverse=True)
+        first, intercepts = self.first.weight[:, factors].T, self.second.bias
+        # Of each unit on the sides s < 0 and s > 0, along |s|: [factors, 2, K].
+        slopes = functional.relu(torch.stack([-first, first], 1)) @ self.second.weight.T
+        with torch.no_grad():
+            breaks = -intercepts / slopes
+            breaks = torch.where(breaks > 0, breaks, torch.inf)
+            starts_on = (intercepts > 0) | ((intercepts == 0) & (slopes > 0))
+            switch = slopes.sign() * torch.isfinite(breaks)
+            breaks, order = breaks.sort()
+
+        def pieces(terms: Tensor) -> Tensor:
+            """Sum terms [factors, 2, K] times v over the units that are on: [g, 2, K + 1]."""
+            v = weight.unsqueeze(1)
+            start = ((terms * starts_on)[which] * v).sum(2, keepdim=True)
+            changes = ((terms * switch)[which] * v).gather(2, order[which])
+            return torch.cat([start, start + changes.cumsum(2)], 2)
+
+        # Side by side along s, from the last break of s < 0 to that of s > 0.
+        zero = breaks.new_zeros(len(factors), 1)
+        breaks = torch.cat([-breaks[:, 0].flip(1), zero, breaks[:, 1]], 1)[which]
+        left, right = pieces(slopes).unbind(1)
+        slopes = torch.cat([-left.flip(1), right], 1)
+        left, right = pieces(intercepts.expand_as(order)).unbind(1)
+        constants = torch.cat([left.flip(1), right], 1)
+        values = s.T.contiguous()
+        piece = torch.searchsorted(breaks, values.detach())
+        nonlinear = slopes.gather(1, piece) * values + constants.gather(1, piece)
+        skip = weight.gather(1, dimension.unsqueeze(1)) * values
+        return (nonlinear + skip).T + bias
 
     def forward(
         self,

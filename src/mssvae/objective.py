@@ -1,5 +1,7 @@
 """The objective of a batch and its gradients (eq. 2.4)."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ def backpropagate(
     live: list[Tensor],
     prior_scale: float,
     precision: torch.dtype | None = None,
+    evaluated: list[Tensor] | None = None,
     chunk_elements: int = CHUNK_ELEMENTS,
 ) -> tuple[dict[str, Tensor], list[Tensor | None]]:
     """Add the gradient of the loss to the networks' parameters; return its parts and the tables'.
@@ -24,7 +27,8 @@ def backpropagate(
     ``mean + sd noise``. Sums over features are weighed by G / g where g of the G are drawn.
 
     The decoder is evaluated and differentiated in chunks of features, each into the gradient of
-    its latent values, so that memory does not grow with G.
+    its latent values, so that memory does not grow with G. Features with at most one factor have
+    closed forms, if it is known which entries of the masks are zero.
 
     Parameters
     ----------
@@ -33,7 +37,10 @@ def backpropagate(
     live : list of Tensor
         Columns in use of each mask, see ``MultiStudyModule.live_columns``.
     precision : torch.dtype, optional
-        Of the decoder's matrix products; default that of the parameters.
+        Of the large matrix products; default that of the parameters.
+    evaluated : list of Tensor of bool [G, K], optional
+        By mask, the entries to compute with; default all. The others must be zero, and what is
+        returned as their gradient is none.
     chunk_elements : int
         Bound on hidden activations held at once.
 
@@ -46,7 +53,7 @@ def backpropagate(
         Of the drawn rows of ``module.tables``; None for the mask of a study without a sample.
     """
     likelihood, n = module.likelihood, len(batch.x)
-    inputs = likelihood.encoder_input(batch.x)
+    inputs = likelihood.encoder_input(batch.x).to(precision or batch.x.dtype)
     rows = [table[batch.features].detach().requires_grad_() for table in module.tables]
 
     def posterior_draw(encoder, inputs, columns, noise):
@@ -66,7 +73,7 @@ def backpropagate(
             mean, log_variance, module.library_mean, module.library_variance
         ).sum()
 
-    reconstruction = torch.zeros(len(batch.counts), device=inputs.device, dtype=inputs.dtype)
+    reconstruction = batch.x.new_zeros(len(batch.counts))
     x = batch.x[:, batch.features]
     heads, head_gradients = [], []  # What the decoder saw, and the loss's derivative towards it.
     start = 0
@@ -85,20 +92,26 @@ def backpropagate(
         z = torch.cat([shared[samples], own], 1)
         study_heads = [z] if log_library is None else [z, log_library[samples]]
         leaves = [head.detach().requires_grad_() for head in study_heads]
-        log_prob = _decode_and_backpropagate(
-            module,
-            x[samples],
-            leaves,
-            rows,
-            m,
-            live,
-            batch.feature_weight / n,
-            precision,
-            chunk_elements,
-        )
+        active = None
+        if evaluated is not None:
+            parts = zip((evaluated[0], evaluated[m + 1]), (live[0], live[m + 1]), strict=True)
+            active = torch.cat(
+                [entries[batch.features][:, columns] for entries, columns in parts], 1
+            )
+        log_prob = x.new_zeros(())
+        for features, output in _outputs(
+            module, leaves[0], rows, m, live, active, precision, chunk_elements
+        ):
+            chunk = likelihood.log_prob(
+                x[samples, features], output, (*leaves, None)[1], rows[-1][features]
+            ).sum()
+            (-batch.feature_weight / n * chunk).backward()
+            log_prob += chunk.detach()
         reconstruction[m] = batch.log_base[samples].sum() + batch.feature_weight * log_prob
-        heads += study_heads
-        head_gradients += [leaf.grad for leaf in leaves]
+        for head, leaf in zip(study_heads, leaves, strict=True):
+            if leaf.grad is not None:  # As where no factor affects any feature.
+                heads.append(head)
+                head_gradients.append(leaf.grad)
 
     log_prior_noise = batch.feature_weight * likelihood.log_prior(rows[-1])
     rest = (kl_shared + kl_specific + kl_library) / n - log_prior_noise / prior_scale
@@ -113,33 +126,42 @@ def backpropagate(
     return parts, [row.grad for row in rows]
 
 
-def _decode_and_backpropagate(
+def _outputs(
     module: MultiStudyModule,
-    x: Tensor,
-    leaves: list[Tensor],
+    z: Tensor,
     rows: list[Tensor],
     m: int,
     live: list[Tensor],
-    weight: float,
+    active: Tensor | None,
     precision: torch.dtype | None,
     chunk_elements: int,
-) -> Tensor:
-    """Differentiate ``-weight * log p(x | z)`` of one study's samples; return log p(x | z)."""
-    z, log_library = (*leaves, None)[:2]
-    *masks, output_weight, output_bias, log_noise = rows
-    dimensions = module.dimensions(m, live)
-    total = x.new_zeros(())
-    for chunk in module.decoder.feature_chunks(*x.shape, chunk_elements):
-        output = module.decoder(
-            z,
-            torch.cat([masks[0][chunk][:, live[0]], masks[m + 1][chunk][:, live[m + 1]]], 1),
-            dimensions,
-            output_weight[chunk],
-            output_bias[chunk],
-            precision,
-        )
-        log_prob = module.likelihood.log_prob(x[:, chunk], output, log_library, log_noise[chunk])
-        log_prob = log_prob.sum()
-        (-weight * log_prob).backward()
-        total += log_prob.detach()
-    return total
+) -> Iterator[tuple[Tensor | slice, Tensor]]:
+    """Yield features, as positions among the drawn ones, and their linear outputs [n, g].
+
+    ``active`` [g, k], if given, tells which of study m's factors affect which feature.
+    """
+    *masks, weight, bias, _ = rows
+    decoder, dimensions = module.decoder, module.dimensions(m, live)
+
+    def mask(features: Tensor | slice) -> Tensor:
+        # By chunk: each is differentiated on its own.
+        shared, own = masks[0][features], masks[m + 1][features]
+        return torch.cat([shared[:, live[0]], own[:, live[m + 1]]], 1)
+
+    def dense(features: Tensor | slice) -> Tensor:
+        return decoder(z, mask(features), dimensions, weight[features], bias[features], precision)
+
+    if active is None:
+        for chunk in decoder.feature_chunks(len(z), len(weight), chunk_elements):
+            yield chunk, dense(chunk)
+        return
+    n_active = active.sum(1).clamp_max(2)
+    none, one, more = ((n_active == n).nonzero().flatten() for n in range(3))
+    if len(none):
+        yield none, decoder.without_factor(weight[none], bias[none]).expand(len(z), -1)
+    if len(one):
+        column = active[one].byte().argmax(1)
+        s = z[:, column] * mask(one).gather(1, column.unsqueeze(1)).T
+        yield one, decoder.with_one_factor(s, dimensions[column], weight[one], bias[one])
+    for chunk in decoder.feature_chunks(len(z), len(more), chunk_elements):
+        yield more[chunk], dense(more[chunk])

@@ -29,18 +29,34 @@ class RowAdam:
         self.mean, self.square = torch.zeros_like(self.table), torch.zeros_like(self.table)
         self.n_steps = self.table.new_zeros(len(table), *[1] * (table.ndim - 1))
 
-    def step(self, rows: Tensor | slice, gradient: Tensor, lr: float) -> Tensor:
+    def step(
+        self,
+        rows: Tensor | slice,
+        gradient: Tensor,
+        lr: float,
+        known: float | Tensor = 1.0,
+    ) -> Tensor:
         """Move the rows, and return the metric of the step for each of their entries.
 
         Adam's step is ``lr / metric`` times the mean of the gradients.
+
+        Parameters
+        ----------
+        rows : Tensor [g] or slice
+        gradient : Tensor [g, ...]
+        lr : float
+        known : Tensor [g, ...], optional
+            1 for the entries whose gradient is known and 0 for those that stay as they are, with
+            their moments; default 1.
         """
         self.n_steps[rows] += 1
         n_steps = self.n_steps[rows]
-        mean = self.mean[rows].lerp_(gradient, 1 - _BETA1)
-        square = self.square[rows].lerp_(gradient.square(), 1 - _BETA2)
+        mean, square = self.mean[rows], self.square[rows]
+        mean += (1 - _BETA1) * known * (gradient - mean)
+        square += (1 - _BETA2) * known * (gradient.square() - square)
         metric = (square / (1 - _BETA2**n_steps)).sqrt_().add_(_EPSILON)
         self.mean[rows], self.square[rows] = mean, square
-        self.table[rows] -= lr * mean / (metric * (1 - _BETA1**n_steps))
+        self.table[rows] -= lr * known * mean / (metric * (1 - _BETA1**n_steps))
         return metric
 
 
@@ -79,6 +95,7 @@ class TableOptimiser:
         feature_weight: float,
         lambda0: float,
         lr_factor: float = 1.0,
+        evaluated: list[Tensor] | None = None,
     ) -> None:
         """Take the expectation step at the present masks, then update eta and the tables.
 
@@ -95,6 +112,8 @@ class TableOptimiser:
             Spike rate.
         lr_factor : float
             Multiplies ``lr`` and ``lr_mask``.
+        evaluated : list of Tensor of bool [G, K], optional
+            By mask, the entries that have a gradient; the others stay at zero. Default all.
         """
         settings, module = self.settings, self.module
         rates = [
@@ -110,7 +129,8 @@ class TableOptimiser:
                 continue
             lr, rate, mask = settings.lr_mask * lr_factor, rates[position], adam.table
             if self.proximal:
-                shrinkage = lr * rate / adam.step(features, gradient, lr)
+                known = 1.0 if evaluated is None else evaluated[position][features].to(mask.dtype)
+                shrinkage = lr * rate / adam.step(features, gradient, lr, known)
                 moved = mask[features]
                 mask[features] = moved - moved.clamp(-shrinkage, shrinkage)
             else:

@@ -22,8 +22,8 @@ class FitSettings:
         Features that a gradient step decodes, at most; None for all. The others' terms are
         estimated from theirs without bias. Encoders always see all.
     precision : {"auto", "float32", "bfloat16"}
-        Of the decoder's large matrix products, whose parameters and sums stay in float32. Auto
-        takes bfloat16 where the processor or GPU multiplies it natively.
+        Of the large matrix products; parameters and sums stay in float32. Auto takes bfloat16
+        where the processor or GPU multiplies it natively.
     lr, lr_mask : float
         Adam's learning rates for the networks and for the masks.
     lambda0 : sequence of (float, float)
@@ -35,6 +35,10 @@ class FitSettings:
     prior_scale : float
         The per-sample loss carries the prior terms divided by this number. ``None`` stands for the
         number of samples N, which is the objective as written (eq. 2.4); the smaller, the sparser.
+    screen_every : int
+        Once the masks have exact zeros, features with at most one factor are computed by closed
+        forms, from the entries that are not zero. Every so many epochs all entries are: those at
+        zero have a gradient then, and can come back.
     restructure_at : sequence of float
         Shares of training after which ``mssvae.restructure`` repairs the columns, in growing order.
         From the first of them on, the masks have exact zeros and the proximal step; from the last
@@ -52,13 +56,14 @@ class FitSettings:
     a: float = 1.0
     b: float | None = None
     prior_scale: float | None = 200
+    screen_every: int = 10
     restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
 
     def __post_init__(self) -> None:
         # Lists, as configuration files and saved models have them, compare equal to tuples.
         object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
         object.__setattr__(self, "restructure_at", tuple(self.restructure_at))
-        for key in ("max_epochs", "batch_size", "lr", "lr_mask", "lambda1", "a"):
+        for key in ("max_epochs", "batch_size", "lr", "lr_mask", "lambda1", "a", "screen_every"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive, not {getattr(self, key)}")
         for key in ("b", "prior_scale", "features_per_batch"):
@@ -75,7 +80,7 @@ class FitSettings:
         if shares != sorted(shares) or any(not 0 < share < 1 for share in shares):
             raise InputError(f"restructure_at must list growing shares of training, not {shares}")
 
-    def decoder_precision(self, device: torch.device) -> torch.dtype | None:
+    def product_precision(self, device: torch.device) -> torch.dtype | None:
         """Return what ``precision`` asks for on a device; None for that of the parameters."""
         if self.precision == "float32":
             return None

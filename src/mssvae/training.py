@@ -70,8 +70,8 @@ def fit(
     network_optimiser = torch.optim.Adam(module.networks, lr=settings.lr, fused=True)
     table_optimiser = TableOptimiser(module, settings, prior_scale)
     n_noise = module.n_shared + module.n_specific + 1
-    precision = settings.decoder_precision(x.device)
-    log.info("matrix products of the decoder in %s", precision or x.dtype)
+    precision = settings.product_precision(x.device)
+    log.info("matrix products in %s", precision or x.dtype)
 
     def restructuring(lambda0: float) -> Restructuring:
         return Restructuring(module, x, study, lambda0, settings.lambda1, prior_scale)
@@ -90,16 +90,22 @@ def fit(
         lr_factor = settings.lr_factor(epoch)
         network_optimiser.param_groups[0]["lr"] = settings.lr * lr_factor
         live = module.live_columns()
+        evaluated = None
+        screened = not table_optimiser.proximal or (epoch - rounds[0]) % settings.screen_every == 0
+        if module.decoder.closed_forms_pay() and not screened:
+            evaluated = [mask.detach() != 0 for mask in module.masks]
         steps = []
         for batch in sampler:
             noise = torch.randn(
                 len(batch.x), n_noise, generator=noise_generator, device=x.device, dtype=x.dtype
             )
             network_optimiser.zero_grad()
-            parts, gradients = backpropagate(module, batch, noise, live, prior_scale, precision)
+            parts, gradients = backpropagate(
+                module, batch, noise, live, prior_scale, precision, evaluated
+            )
             network_optimiser.step()
             table_optimiser.step(
-                batch.features, gradients, batch.feature_weight, lambda0, lr_factor
+                batch.features, gradients, batch.feature_weight, lambda0, lr_factor, evaluated
             )
             steps.append(parts)
         # A GPU's results are waited for here, once an epoch.
