@@ -9,8 +9,9 @@ from torch.nn import functional
 from mssvae.likelihoods import LIKELIHOODS
 
 # Features are decoded in chunks whose hidden activations hold about this many numbers: large
-# enough for efficient matrix products, small enough to stay in a processor's cache.
-CHUNK_ELEMENTS = 2**20
+# enough for efficient matrix products, small enough for a processor's cache, or for a GPU's memory
+# (2 GB with what is kept for the gradient).
+_CHUNK_ELEMENTS = {"cpu": 2**20, "cuda": 2**28}
 # Width of the first times that of the second hidden layer from which matrix products take longer
 # than the many small operations of the closed forms (docs/performance.md).
 _LARGE_DECODER = 5000
@@ -74,9 +75,10 @@ class Decoder(nn.Module):
         self.output = nn.Linear(n_latent, n_features)
 
     def feature_chunks(
-        self, n_samples: int, n_features: int, chunk_elements: int = CHUNK_ELEMENTS
+        self, n_samples: int, n_features: int, chunk_elements: int | None = None
     ) -> Iterator[slice]:
         """Yield slices of the features to decode one after the other, which bounds memory."""
+        chunk_elements = chunk_elements or _CHUNK_ELEMENTS[self.first.weight.device.type]
         width = max(1, chunk_elements // (n_samples * self.first.out_features))
         for start in range(0, n_features, width):
             yield slice(start, min(start + width, n_features))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mssvae.batches import Batch
-from mssvae.module import CHUNK_ELEMENTS, MultiStudyModule, normal_kl
+from mssvae.module import MultiStudyModule, normal_kl
 
 
 def backpropagate(
@@ -17,7 +17,7 @@ def backpropagate(
     prior_scale: float,
     precision: torch.dtype | None = None,
     evaluated: list[Tensor] | None = None,
-    chunk_elements: int = CHUNK_ELEMENTS,
+    chunk_elements: int | None = None,
 ) -> tuple[dict[str, Tensor], list[Tensor | None]]:
     """Add the gradient of the loss to the networks' parameters; return its parts and the tables'.
 
@@ -41,8 +41,8 @@ def backpropagate(
     evaluated : list of Tensor of bool [G, K], optional
         By mask, the entries to compute with; default all. The others must be zero, and what is
         returned as their gradient is none.
-    chunk_elements : int
-        Bound on hidden activations held at once.
+    chunk_elements : int, optional
+        Bound on hidden activations held at once; default what suits the device.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def _outputs(
     live: list[Tensor],
     active: Tensor | None,
     precision: torch.dtype | None,
-    chunk_elements: int,
+    chunk_elements: int | None,
 ) -> Iterator[tuple[Tensor | slice, Tensor]]:
     """Yield features, as positions among the drawn ones, and their linear outputs [n, g].
 

@@ -43,6 +43,10 @@ class FitSettings:
         Shares of training after which ``mssvae.restructure`` repairs the columns, in growing order.
         From the first of them on, the masks have exact zeros and the proximal step; from the last
         on, both learning rates fall linearly to zero.
+    patience : int or None
+        Training has converged, and ends before ``max_epochs``, when after the last restructuring
+        fewer than one in a thousand non-zero entries of the masks changed to or from zero in so
+        many epochs. None: it does not end early.
     """
 
     max_epochs: int = 800
@@ -58,6 +62,7 @@ class FitSettings:
     prior_scale: float | None = 200
     screen_every: int = 10
     restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
+    patience: int | None = 20
 
     def __post_init__(self) -> None:
         # Lists, as configuration files and saved models have them, compare equal to tuples.
@@ -66,7 +71,7 @@ class FitSettings:
         for key in ("max_epochs", "batch_size", "lr", "lr_mask", "lambda1", "a", "screen_every"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive, not {getattr(self, key)}")
-        for key in ("b", "prior_scale", "features_per_batch"):
+        for key in ("b", "prior_scale", "features_per_batch", "patience"):
             if getattr(self, key) is not None and not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive or None, not {getattr(self, key)}")
         if self.precision not in ("auto", "float32", "bfloat16"):
@@ -118,6 +123,6 @@ def has_bfloat16(device: torch.device) -> bool:
 # "paper": the paper's (Table 2 for RNA data, appendix C.2) and the objective as written.
 # "default": what recovers the truth best (docs/method.md).
 PRESETS = {
-    "paper": FitSettings(batch_size=512, prior_scale=None, restructure_at=()),
+    "paper": FitSettings(batch_size=512, prior_scale=None, restructure_at=(), patience=None),
     "default": FitSettings(),
 }

@@ -20,6 +20,9 @@ from mssvae.settings import FitSettings
 
 log = logging.getLogger(__name__)
 
+# Training has converged when a smaller share of the non-zero entries comes and goes.
+_CONVERGED = 1e-3
+
 
 def fit(
     module: MultiStudyModule,
@@ -78,7 +81,7 @@ def fit(
 
     rounds = settings.restructuring_epochs()
     module.train()
-    history = []
+    history, supports = [], []
     epochs = tqdm(range(settings.max_epochs), "fit", unit="epoch", disable=not sys.stderr.isatty())
     for epoch in epochs:
         lambda0 = settings.lambda0_at(epoch)
@@ -125,9 +128,21 @@ def fit(
                 row["n_active_specific"],
                 row["n_slab"],
             )
+        if rounds and epoch >= rounds[-1]:
+            supports.append(torch.cat([mask.detach().flatten() != 0 for mask in module.masks]))
+            if settings.patience and _has_converged(supports, settings.patience):
+                log.info("converged in epoch %d", epoch + 1)
+                break
     restructuring(lambda0).select()
     module.eval()
     return pd.DataFrame(history)
+
+
+def _has_converged(supports: list[Tensor], patience: int) -> bool:
+    if len(supports) <= patience:
+        return False
+    changed = supports[-1] ^ supports[-1 - patience]
+    return int(changed.sum()) < _CONVERGED * int(supports[-1].sum())
 
 
 def _check_finite(parts: dict[str, Tensor], epoch: int, study_names: Sequence[str]) -> None:
