@@ -257,6 +257,8 @@ def test_a_shared_and_a_specific_block_are_recovered():
     assert second_block == [6, 7, 8, 9, 10, 11]
     correlation = np.corrcoef(model.latent().shared[first], shared[:, 0])[0, 1]
     assert abs(correlation) > 0.95
+    # With supports as clear as these, training ends before its last epoch.
+    assert len(model.history) < 300
 
 
 @pytest.mark.parametrize(("screen_every", "comes_back"), [(5, True), (1000, False)])

@@ -44,9 +44,9 @@ class FitSettings:
         From the first of them on, the masks have exact zeros and the proximal step; from the last
         on, both learning rates fall linearly to zero.
     patience : int or None
-        Training has converged, and ends before ``max_epochs``, when after the last restructuring
-        fewer than one in a thousand non-zero entries of the masks changed to or from zero in so
-        many epochs. None: it does not end early.
+        Training has converged when after the last restructuring fewer than one in a hundred of the
+        masks' entries in the slab came or went in so many epochs. The learning rates then fall to
+        zero in as many, and training ends. None: it goes on to ``max_epochs``.
     """
 
     max_epochs: int = 800
@@ -62,7 +62,7 @@ class FitSettings:
     prior_scale: float | None = 200
     screen_every: int = 10
     restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
-    patience: int | None = 20
+    patience: int | None = 10
 
     def __post_init__(self) -> None:
         # Lists, as configuration files and saved models have them, compare equal to tuples.

@@ -20,8 +20,8 @@ from mssvae.settings import FitSettings
 
 log = logging.getLogger(__name__)
 
-# Training has converged when a smaller share of the non-zero entries comes and goes.
-_CONVERGED = 1e-3
+# Training has converged when a smaller share of the entries in the slab comes and goes.
+_CONVERGED = 0.01
 
 
 def fit(
@@ -81,9 +81,12 @@ def fit(
 
     rounds = settings.restructuring_epochs()
     module.train()
-    history, supports = [], []
+    history, slabs = [], []
+    end = None  # Known once training has converged.
     epochs = tqdm(range(settings.max_epochs), "fit", unit="epoch", disable=not sys.stderr.isatty())
     for epoch in epochs:
+        if epoch == end:
+            break
         lambda0 = settings.lambda0_at(epoch)
         if epoch in rounds:
             moves = restructuring(lambda0).run(split=epoch < rounds[-1])
@@ -91,6 +94,8 @@ def fit(
             made = ", ".join(f"{move}: {count}" for move, count in moves.items())
             log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
         lr_factor = settings.lr_factor(epoch)
+        if end is not None:
+            lr_factor = min(lr_factor, (end - epoch) / settings.patience)
         network_optimiser.param_groups[0]["lr"] = settings.lr * lr_factor
         live = module.live_columns()
         evaluated = None
@@ -129,20 +134,22 @@ def fit(
                 row["n_slab"],
             )
         if rounds and epoch >= rounds[-1]:
-            supports.append(torch.cat([mask.detach().flatten() != 0 for mask in module.masks]))
-            if settings.patience and _has_converged(supports, settings.patience):
-                log.info("converged in epoch %d", epoch + 1)
-                break
+            slabs.append(table_optimiser.slabs(lambda0))
+            if end is None and settings.patience and _has_converged(slabs, settings.patience):
+                end = epoch + 1 + settings.patience
+                log.info("converged in epoch %d: ends after %d more", epoch + 1, settings.patience)
     restructuring(lambda0).select()
     module.eval()
     return pd.DataFrame(history)
 
 
-def _has_converged(supports: list[Tensor], patience: int) -> bool:
-    if len(supports) <= patience:
+def _has_converged(slabs: list[list[Tensor]], patience: int) -> bool:
+    """Return whether hardly an entry of any mask changed sides in the last ``patience`` epochs."""
+    if len(slabs) <= patience:
         return False
-    changed = supports[-1] ^ supports[-1 - patience]
-    return int(changed.sum()) < _CONVERGED * int(supports[-1].sum())
+    now, before = slabs[-1], slabs[-1 - patience]
+    changed = sum(int((one ^ other).sum()) for one, other in zip(now, before, strict=True))
+    return changed < _CONVERGED * sum(int(slab.sum()) for slab in now)
 
 
 def _check_finite(parts: dict[str, Tensor], epoch: int, study_names: Sequence[str]) -> None:
