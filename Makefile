@@ -1,12 +1,13 @@
 # `make reproduce`: from counts to figures, small version.  `make test`: the test suite.
-# Both set up what they need first; `make setup` does just that.
+# `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
+# All set up what they need first; `make setup` does just that.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 
-.PHONY: setup reproduce test
+.PHONY: setup reproduce test benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -24,3 +25,6 @@ reproduce: setup
 
 test: setup
 	.venv/bin/python -m pytest
+
+benchmark: setup
+	.venv/bin/python scripts/benchmark.py

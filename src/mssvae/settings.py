@@ -62,7 +62,7 @@ class FitSettings:
     prior_scale: float | None = 200
     screen_every: int = 10
     restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
-    patience: int | None = 10
+    patience: int | None = 20
 
     def __post_init__(self) -> None:
         # Lists, as configuration files and saved models have them, compare equal to tuples.

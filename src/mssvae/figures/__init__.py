@@ -3,6 +3,7 @@
 No function here fits or tests anything, and none touches matplotlib's global state.
 """
 
+from mssvae.figures._benchmark import benchmark
 from mssvae.figures._common import save, source_note
 from mssvae.figures._convergence import convergence
 from mssvae.figures._masks import masks
@@ -12,6 +13,7 @@ from mssvae.figures._schematic import schematic
 from mssvae.figures._simulation import simulation, worst
 
 __all__ = [
+    "benchmark",
     "convergence",
     "masks",
     "processes",
