@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from mssvae.replicates import seeds
-from mssvae.settings import PRESETS
+from mssvae.settings import PRESETS, FitSettings
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
@@ -157,6 +157,11 @@ class TestConfig:
             "settings",
         ):
             assert rule in answer.stdout + answer.stderr
+
+    def test_every_setting_of_a_fit_is_in_the_schema(self):
+        schema = yaml.safe_load(SCHEMA.read_text())
+        settings = {field.name for field in fields(FitSettings)}
+        assert schema["$defs"]["fit"]["properties"].keys() == settings | {"preset"}
 
     def test_defaults_are_the_published_settings(self, tmp_path):
         """Table 2 and appendix C of the paper, without a word about them in the config."""
