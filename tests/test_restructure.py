@@ -481,6 +481,13 @@ class TestStartingColumns:
         module, x = made(effects, shared, own)
         assert moves(module, x) == Counter()
 
+    @pytest.mark.parametrize("samples", [1, 2])
+    def test_outlying_samples_are_no_factor(self, made, rng, samples):
+        shared, own = truth(rng)
+        outlying = (np.arange(len(STUDY)) < samples) * 20.0
+        module, x = made([*flat(shared, own), (outlying, range(30, 50))], shared, own)
+        assert moves(module, x) == Counter()
+
     def test_nothing_is_started_without_a_free_column(self, made, rng):
         blocks = [range(0, 3), range(3, 6), range(6, 9), range(22, 25)]
         columns = [(new_factor(rng), block) for block in blocks]

@@ -36,10 +36,14 @@ class Batch:
 class BatchSampler:
     """Draws batches in which every study is equally likely (appendix B.2.3).
 
-    Samples are drawn with replacement, with weights inverse to the size of their study, as many an
-    epoch as there are. They are cut into batches of equal size, so that no batch is a small rest.
-    Features are drawn without replacement: the next batch has the next part of a random order, and
-    a new order starts when one is used up, so that all features are drawn equally often.
+    Each batch has the same number of samples of every study, drawn with replacement; what is left
+    of its size goes to the studies in turn. An epoch has as many samples as there are, in batches
+    of equal size, so that none is a small rest. Features are drawn without replacement: the next
+    batch has the next part of a random order, and a new order starts when one is used up, so that
+    all features are drawn equally often.
+
+    Shapes hardly change from batch to batch, which matters for speed: libraries prepare a matrix
+    product for each new shape.
 
     Parameters
     ----------
@@ -63,19 +67,24 @@ class BatchSampler:
         features_per_batch: int | None,
         generator: torch.Generator,
     ) -> None:
-        self.x, self.log_base, self.study, self.generator = x, log_base, study, generator
-        self.sizes = torch.bincount(study)
-        self.weights = 1.0 / self.sizes[study].double()
+        self.x, self.log_base, self.generator = x, log_base, generator
+        self.members = [(study == m).nonzero().flatten() for m in range(int(study.max()) + 1)]
         self.n_batches = math.ceil(len(study) / batch_size)
+        self.turn = 0
         self.features = self._features(features_per_batch)
 
     def __iter__(self) -> Iterator[Batch]:
-        n = len(self.study)
-        drawn = torch.multinomial(self.weights, n, replacement=True, generator=self.generator)
-        for indices in torch.tensor_split(drawn, self.n_batches):
-            study, order = torch.sort(self.study[indices], stable=True)
-            indices = indices[order].to(self.x.device)
-            counts = torch.bincount(study, minlength=len(self.sizes)).tolist()
+        n, n_studies = len(self.x), len(self.members)
+        for position in range(self.n_batches):
+            size = n * (position + 1) // self.n_batches - n * position // self.n_batches
+            share, rest = divmod(size, n_studies)
+            counts = [share + ((m - self.turn) % n_studies < rest) for m in range(n_studies)]
+            self.turn = (self.turn + rest) % n_studies
+            drawn = [
+                members[torch.randint(len(members), (count,), generator=self.generator)]
+                for members, count in zip(self.members, counts, strict=True)
+            ]
+            indices = torch.cat(drawn).to(self.x.device)
             yield Batch(self.x[indices], self.log_base[indices], counts, next(self.features))
 
     def _features(self, features_per_batch: int | None) -> Iterator[Tensor | slice]:

@@ -8,6 +8,10 @@ from torch import Tensor
 from mssvae.batches import Batch
 from mssvae.module import MultiStudyModule, normal_kl
 
+# Numbers of features that are decoded by matrix products are multiples of this: libraries prepare a
+# product for each new shape.
+_MULTIPLE = 32
+
 
 def backpropagate(
     module: MultiStudyModule,
@@ -155,8 +159,10 @@ def _outputs(
         for chunk in decoder.feature_chunks(len(z), len(weight), chunk_elements):
             yield chunk, dense(chunk)
         return
-    n_active = active.sum(1).clamp_max(2)
-    none, one, more = ((n_active == n).nonzero().flatten() for n in range(3))
+    order = active.sum(1).clamp_max(2).sort(stable=True)
+    none, one, more = order.indices.split(order.values.bincount(minlength=3).tolist())
+    borrowed = min(-len(more) % _MULTIPLE, len(one))
+    one, more = one[: len(one) - borrowed], torch.cat([one[len(one) - borrowed :], more])
     if len(none):
         yield none, decoder.without_factor(weight[none], bias[none]).expand(len(z), -1)
     if len(one):

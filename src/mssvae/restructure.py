@@ -42,6 +42,9 @@ _MIN_SAMPLES = 30
 # A new factor needs two anchor features and one to tell it by, and has to pay for its posterior.
 _MIN_FEATURES = 3
 _PRICE_OF_A_FACTOR = 1.5
+# Residuals are cut at so many median absolute deviations, three standard deviations of normal ones:
+# a few outlying samples are no factor.
+_OUTLYING = 4.5
 # How an encoder learns new columns: Adam on squared errors. They start with a standard deviation of
 # 0.37 around their scores.
 _LESSONS, _LESSON_SIZE, _LESSON_RATE = 300, 256, 3e-3
@@ -286,13 +289,16 @@ class Restructuring:
         """Return direction [G], scores [n] and features [G] of a factor that is not there yet."""
         if not part.is_large_enough():
             return None
-        scaled = residuals - residuals.mean(0)
+        scaled = residuals - residuals.median(0).values
+        limit = _OUTLYING * scaled.abs().median(0).values
+        scaled = scaled.clamp(-limit, limit)
+        scaled -= scaled.mean(0)
         start = np.ones(min(scaled.shape))  # Otherwise random.
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
         direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
-        gain = self._gain(self._explained(scores, residuals), part)
+        gain = self._gain(self._explained(scores, scaled), part)
         cost = self._cost(1 / len(direction))
         features = gain > cost
         worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
