@@ -1,0 +1,21 @@
+"""Measure what fits cost and recover, by the way the decoder is evaluated: `make benchmark`."""
+
+import argparse
+from pathlib import Path
+
+from mssvae import benchmark, figures
+from mssvae.files import write_json, write_table
+from mssvae.logs import log_to
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+parser.add_argument("--output", type=Path, default=Path("results/benchmark"), help="folder")
+arguments = parser.parse_args()
+output = arguments.output
+log_to(output / "benchmark.log")
+
+write_json(benchmark.machine(), output / "machine.json")
+cost, recovery = benchmark.run(benchmark.PLANS["quick" if arguments.quick else "full"])
+write_table(cost, output / "cost.csv")
+write_table(recovery, output / "recovery.csv")
+figures.save(figures.benchmark(cost), output / "cost.pdf", output / "cost.png")
