@@ -16,7 +16,7 @@ from mssvae.factors import gene_sets
 from mssvae.settings import PRESETS, FitSettings
 
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
-SHORT = {"max_epochs": 8, "batch_size": 32}
+SHORT = {"max_epochs": 8, "batch_size": 32, "lr": 0.001, "lr_mask": 0.01}
 
 
 def make_adata(likelihood="negative_binomial", n=90, n_features=12, seed=0):
@@ -337,6 +337,12 @@ class TestSampler:
     def test_a_batch_without_or_with_one_sample_of_a_study_is_no_problem(self):
         model = mssvae.MSSVAE(make_adata(), **SMALL).fit(max_epochs=3, batch_size=2)
         assert np.isfinite(model.history["objective"]).all()
+
+
+@pytest.mark.parametrize(("n_samples", "epochs"), [(3000, 209), (284, 1667), (100_000, 7)])
+def test_without_a_number_of_epochs_a_fit_has_5000_steps(n_samples, epochs):
+    assert FitSettings().for_samples(n_samples).max_epochs == epochs
+    assert FitSettings(max_epochs=3).for_samples(n_samples).max_epochs == 3
 
 
 class TestSpikeRate:

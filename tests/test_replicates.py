@@ -204,6 +204,7 @@ class TestSettingsTable:
             "fit": {
                 "max_epochs": 500,
                 "batch_size": 512,
+                "features_per_batch": None,
                 "lr": 0.01,
                 "lr_mask": 0.01,
                 "b": None,
@@ -224,6 +225,7 @@ class TestSettingsTable:
             "Learning Rate (not W)",
             "Learning Rate (W)",
             "likelihood",
+            "features_per_batch",
             "b",
             "prior_scale",
         ]
@@ -232,5 +234,5 @@ class TestSettingsTable:
             *("512", "500", "[50, 50]", "30", "5", "0.01", "0.01")
         ]
         assert values.loc["prior_scale"].tolist() == ["3000", "200"]
-        assert values.loc["b", "paper"] == "100"
+        assert values.loc[["features_per_batch", "b"], "paper"].tolist() == ["100", "100"]
         assert values.loc["likelihood", "paper"] == "gaussian"

@@ -169,7 +169,7 @@ class MSSVAE:
         for key in settings:
             if key not in known:
                 raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
-        fit_settings = replace(PRESETS[preset], **settings)
+        fit_settings = replace(PRESETS[preset], **settings).for_samples(len(self._x))
         log.info("fit on %s with %s", self.device, fit_settings)
         self.history = fit(
             self.module, self._x, self._study, self.studies, fit_settings, self.settings["seed"]

@@ -245,7 +245,12 @@ def settings_table(manifests: Mapping[str, Mapping]) -> pd.DataFrame:
     columns = {}
     for name, manifest in manifests.items():
         used = {**manifest["settings"], **manifest["fit"]}
-        defaults = {"b": manifest["n_features"], "prior_scale": manifest["n_samples"]}
+        n_features = manifest["n_features"]
+        defaults = {
+            "b": n_features,
+            "features_per_batch": n_features,
+            "prior_scale": manifest["n_samples"],
+        }
         for key, value in defaults.items():
             used[key] = value if used[key] is None else used[key]
         columns[name] = {key: json.dumps(value).strip('"') for key, value in used.items()}

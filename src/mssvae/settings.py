@@ -1,11 +1,15 @@
 """How to train: the settings of a fit, and the presets."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from mssvae.errors import InputError
+
+# Gradient steps of a fit whose number of epochs is not given.
+_STEPS = 5000
 
 
 @dataclass(frozen=True)
@@ -14,8 +18,9 @@ class FitSettings:
 
     Attributes
     ----------
-    max_epochs : int
-        Passes over the data; in each, as many samples are drawn as there are.
+    max_epochs : int or None
+        Passes over the data; in each, as many samples are drawn as there are. None: as many as
+        make 5,000 gradient steps, which matter more than passes.
     batch_size : int
         Samples per gradient step, at most; an epoch is cut into batches of equal size.
     features_per_batch : int or None
@@ -49,17 +54,17 @@ class FitSettings:
         zero in as many, and training ends. None: it goes on to ``max_epochs``.
     """
 
-    max_epochs: int = 800
+    max_epochs: int | None = None
     batch_size: int = 128
-    features_per_batch: int | None = None
+    features_per_batch: int | None = 500
     precision: str = "auto"
-    lr: float = 1e-3
-    lr_mask: float = 1e-2
+    lr: float = 1e-2
+    lr_mask: float = 3e-2
     lambda0: Sequence[tuple[float, float]] = ((0.0, 1.0), (0.05, 10.0), (0.30, 15.0))
     lambda1: float = 0.1
     a: float = 1.0
     b: float | None = None
-    prior_scale: float | None = 200
+    prior_scale: float | None = 400
     screen_every: int = 10
     restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
     patience: int | None = 20
@@ -68,10 +73,10 @@ class FitSettings:
         # Lists, as configuration files and saved models have them, compare equal to tuples.
         object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
         object.__setattr__(self, "restructure_at", tuple(self.restructure_at))
-        for key in ("max_epochs", "batch_size", "lr", "lr_mask", "lambda1", "a", "screen_every"):
+        for key in ("batch_size", "lr", "lr_mask", "lambda1", "a", "screen_every"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive, not {getattr(self, key)}")
-        for key in ("b", "prior_scale", "features_per_batch", "patience"):
+        for key in ("max_epochs", "b", "prior_scale", "features_per_batch", "patience"):
             if getattr(self, key) is not None and not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive or None, not {getattr(self, key)}")
         if self.precision not in ("auto", "float32", "bfloat16"):
@@ -84,6 +89,12 @@ class FitSettings:
         shares = list(self.restructure_at)
         if shares != sorted(shares) or any(not 0 < share < 1 for share in shares):
             raise InputError(f"restructure_at must list growing shares of training, not {shares}")
+
+    def for_samples(self, n_samples: int) -> "FitSettings":
+        """Return the settings with a number of epochs, as they are if they have one."""
+        if self.max_epochs is not None:
+            return self
+        return replace(self, max_epochs=math.ceil(_STEPS / math.ceil(n_samples / self.batch_size)))
 
     def product_precision(self, device: torch.device) -> torch.dtype | None:
         """Return what ``precision`` asks for on a device; None for that of the parameters."""
@@ -123,6 +134,15 @@ def has_bfloat16(device: torch.device) -> bool:
 # "paper": the paper's (Table 2 for RNA data, appendix C.2) and the objective as written.
 # "default": what recovers the truth best (docs/method.md).
 PRESETS = {
-    "paper": FitSettings(batch_size=512, prior_scale=None, restructure_at=(), patience=None),
+    "paper": FitSettings(
+        max_epochs=800,
+        batch_size=512,
+        features_per_batch=None,
+        lr=1e-3,
+        lr_mask=1e-2,
+        prior_scale=None,
+        restructure_at=(),
+        patience=None,
+    ),
     "default": FitSettings(),
 }
