@@ -470,6 +470,11 @@ class TestStartingColumns:
         moves(module, x)
         assert explained(module, x, *shared[1]) > 0.6
 
+    def test_the_last_round_starts_none(self, made, rng):
+        shared, own = truth(rng)
+        module, x = made(flat(shared, own), shared[:1], own)
+        assert restructuring(module, x).run(last=True) == Counter()
+
     def test_nothing_is_started_or_added_on_noise(self, made, rng):
         module, x = made([], [], [[], [], []])
         assert moves(module, x) == Counter()
@@ -487,6 +492,17 @@ class TestStartingColumns:
         outlying = (np.arange(len(STUDY)) < samples) * 20.0
         module, x = made([*flat(shared, own), (outlying, range(30, 50))], shared, own)
         assert moves(module, x) == Counter()
+
+    def test_a_column_that_holds_the_square_of_a_factor_takes_the_factor(self, made, rng):
+        shared, own = truth(rng)
+        factor = new_factor(rng, 0)
+        effects = [*flat(shared, own), (factor, range(30, 36)), (factor**2, range(36, 39))]
+        held = [[*own[0], (factor**2 - ROWS[1], range(36, 39))], *own[1:]]
+        module, x = made(effects, shared, held)
+        assert moves(module, x) == Counter({"columns corrected": 1})
+        assert_supports(module, SHARED_BLOCKS, [[OWN_BLOCKS[0], range(30, 39)], *OWN[1:]])
+        corrected = posterior_means(module, x, 1)[:, 1]
+        assert abs(correlation(corrected, factor[ROWS[1]])) > 0.7
 
     def test_nothing_is_started_without_a_free_column(self, made, rng):
         blocks = [range(0, 3), range(3, 6), range(6, 9), range(22, 25)]
@@ -526,7 +542,7 @@ class TestSharing:
     def test_the_last_round_does_not_split(self, made, rng):
         effects, columns, _ = self.switching(rng)
         module, x = made(effects, columns, [[], [], []])
-        found = restructuring(module, x).run(split=False)
+        found = restructuring(module, x).run(last=True)
         assert found["shared columns split by study"] == 0
         assert len(supports(module.shared_mask)) == 3
 

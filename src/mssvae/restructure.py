@@ -26,6 +26,9 @@ _MIN_KL = 0.1
 _SAME_FACTOR = 0.2
 # ...and a direction of the residuals is a new factor if it shares less with every column.
 _NEW_FACTOR = 0.15
+# A column holds a function of a factor instead, if they are not correlated, and the factor explains
+# the column's features nearly as well.
+_NOT_LINEAR, _AS_WELL = 0.5, 0.8
 _MAX_BINS, _SAMPLES_PER_CELL = 8, 6
 # A study in which a factor varies less than this share of its largest variance in a study does not
 # use it. A feature on which it has less than this share of its largest effect is not affected.
@@ -169,22 +172,24 @@ class Restructuring:
             part.mask *= part.support
 
     @torch.no_grad()
-    def run(self, split: bool = True) -> Counter:
+    def run(self, last: bool = False) -> Counter:
         """Make all moves, then ``select``; return how often each was made.
 
         Parameters
         ----------
-        split : bool
-            Whether shared columns may be split by study. What a wrong split did, only a later round
-            can undo.
+        last : bool
+            Whether no round follows, which could undo what a wrong move did. Then none that make
+            columns are tried: no factor is added, and no shared column is split by study.
         """
         self.moves = Counter()
         self.module.eval()
         # Those that need the residuals first: the later ones leave the decoder behind.
         residuals = self._residuals()
         self._grow(residuals)
-        self._add_factors(residuals)
-        self._share(split)
+        if not last:
+            self._add_factors(residuals)
+            self._split()
+        self._share()
         self._merge()
         self._rotate()
         self.select()
@@ -267,26 +272,57 @@ class Restructuring:
                     self.moves["features added"] += int(new.sum())
 
     def _add_factors(self, residuals: Tensor) -> None:
-        """Start a column on the direction in which the residuals vary most, if it is a new factor.
+        """Let a column hold the direction in which the residuals vary most, if it is a factor.
 
         In all studies together if it is the same direction in each of them, else by study.
         """
         shared, *own = self.parts
         candidates = [self._candidate(residuals[part.rows], part) for part in own]
-        found = [candidate is not None for candidate in candidates]
-        if all(found):
+        if all(candidate is not None for candidate in candidates):
             directions = torch.stack([direction for direction, _, _ in candidates])
             if (directions @ directions.T).abs().min() > 0.8:
-                candidate = self._candidate(residuals, shared)
-                if candidate is not None:
-                    self._start_column(shared, *candidate[1:])
-                return
+                own, candidates = [shared], [self._candidate(residuals, shared)]
         for part, candidate in zip(own, candidates, strict=True):
             if candidate is not None:
-                self._start_column(part, *candidate[1:])
+                self._add_factor(part, *candidate[1:])
+
+    def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> None:
+        """Start a column on scores [n], or correct the one that holds a function of them.
+
+        Such as their absolute values: then features that are odd in the factor are missing, and
+        the scores explain what the column does. Nothing is done if they are otherwise known.
+        """
+        related = self._related(scores, part)
+        if not related:
+            self._start_column(part, scores, features)
+        elif len(related) == 1 and related[0][0] is part:
+            k = related[0][1]
+            means, y = part.means[:, k], self.outputs[part.rows][:, part.support[:, k]]
+            linear = torch.corrcoef(torch.stack([means, scores]))[0, 1].abs()
+            before, after = (self._explained(z, y).sum() for z in (means, scores))
+            if linear < _NOT_LINEAR and after > _AS_WELL * before:
+                self._hold(part, k, scores, features)
+                self.moves["columns corrected"] += 1
+
+    def _related(self, scores: Tensor, part: _Part) -> list[tuple[_Part, int]]:
+        """Return the columns that share information with scores [n] of a part's samples."""
+        shared = self.parts[0]
+        known = [(shared, shared.means[part.rows])]
+        if part is not shared:
+            known.append((part, part.means))
+        related = []
+        for other, means in known:
+            columns = other.columns()
+            information = mutual_information(scores[:, None], means[:, columns])[0]
+            related += [
+                (other, k)
+                for k, nats in zip(columns, information, strict=True)
+                if nats > _NEW_FACTOR
+            ]
+        return related
 
     def _candidate(self, residuals: Tensor, part: _Part) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Return direction [G], scores [n] and features [G] of a factor that is not there yet."""
+        """Return direction [G], scores [n] and features [G] of a factor of the residuals."""
         if not part.is_large_enough():
             return None
         scaled = residuals - residuals.median(0).values
@@ -304,27 +340,26 @@ class Restructuring:
         worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
         if features.sum() < _MIN_FEATURES or not worth:
             return None
-        known = [self.parts[0].means[part.rows][:, self.parts[0].alive]]
-        if part is not self.parts[0]:
-            known.append(part.means[:, part.alive])
-        information = mutual_information(scores[:, None], torch.cat(known, 1))
-        if information.size and information.max() > _NEW_FACTOR:
-            return None
         return direction, scores, features
 
     def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> None:
-        """Let an unused column hold scores [n]; the encoder learns them after the moves."""
+        """Let an unused column hold scores [n], if there is one."""
         if not part.unused():
             return
         k = part.unused()[0]
         part.alive[k] = True
-        part.enter(features, k)
+        self._hold(part, k, scores, features)
         part.eta[k] = features.float().mean()
+        self.moves["columns started"] += 1
+
+    def _hold(self, part: _Part, k: int, scores: Tensor, features: Tensor) -> None:
+        """Let a column hold scores [n], also for new features; the encoder learns them later."""
+        part.enter(features, k)
         part.means[:, k] = scores
         part.to_learn.add(k)
-        loadings = self._loadings(part, scores, features)
-        self.module.decoder.output.weight[features, part.offset + k] = loadings
-        self.moves["columns started"] += 1
+        inside = part.support[:, k]
+        loadings = self._loadings(part, scores, inside)
+        self.module.decoder.output.weight[inside, part.offset + k] = loadings
 
     @torch.enable_grad()
     def _teach(self, part: _Part) -> None:
@@ -352,13 +387,13 @@ class Restructuring:
             optimiser.step()
         optimiser.zero_grad()
 
-    def _share(self, split: bool) -> None:
-        """Share the columns that all studies have, and no others: the proof of Theorem 2.
+    def _split(self) -> None:
+        """Move shared columns that are not the same in all studies to each in which they act.
 
-        A column stays where it is if there is none free for it where it belongs.
+        The proof of Theorem 2. A column stays where it is if there is none free for it there.
         """
         shared, *own = self.parts
-        for k, acts in self.split_columns() if split else []:
+        for k, acts in self.split_columns():
             acting = [(part, on) for part, on in zip(own, acts, strict=True) if on.any()]
             if not all(part.unused() for part, _ in acting):
                 continue
@@ -366,6 +401,10 @@ class Restructuring:
                 self._start_column(part, shared.means[part.rows, k], features)
             shared.drop(k)
             self.moves["shared columns split by study"] += 1
+
+    def _share(self) -> None:
+        """Share the columns that all studies have, as long as there are free ones (Theorem 2)."""
+        shared, *own = self.parts
         for columns, features, scores in self.common_columns():
             if not shared.unused():
                 break

@@ -66,7 +66,7 @@ class FitSettings:
     b: float | None = None
     prior_scale: float | None = 400
     screen_every: int = 10
-    restructure_at: Sequence[float] = (0.4, 0.55, 0.7)
+    restructure_at: Sequence[float] = (0.35, 0.5, 0.65, 0.8)
     patience: int | None = 20
 
     def __post_init__(self) -> None:

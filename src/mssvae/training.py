@@ -89,7 +89,7 @@ def fit(
             break
         lambda0 = settings.lambda0_at(epoch)
         if epoch in rounds:
-            moves = restructuring(lambda0).run(split=epoch < rounds[-1])
+            moves = restructuring(lambda0).run(last=epoch == rounds[-1])
             table_optimiser.proximal = True
             made = ", ".join(f"{move}: {count}" for move, count in moves.items())
             log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
