@@ -539,6 +539,20 @@ class TestSharing:
         assert found["shared columns split by study"] == 1
         assert_supports(module, SHARED_BLOCKS, OWN)
 
+    def test_a_shared_and_an_own_factor_that_changed_places_in_one_study_change_back(
+        self, made, rng
+    ):
+        shared, own = truth(rng)
+        # It varies less where it is the shared factor, but is known there as well.
+        switched = np.where(ROWS[3], 3 * own[2][0][0], 0.5 * shared[0][0])
+        columns = [(switched, [*SHARED_BLOCKS[0], *OWN_BLOCKS[2]]), shared[1]]
+        held = [*own[:2], [(shared[0][0] * ROWS[3], SHARED_BLOCKS[0])]]
+        module, x = made(flat(shared, own), columns, held)
+        found = moves(module, x)
+        assert found["shared columns split by study"] == 1
+        assert found["columns of all studies shared"] == 1
+        assert_supports(module, SHARED_BLOCKS, OWN)
+
     def test_the_last_round_does_not_split(self, made, rng):
         effects, columns, _ = self.switching(rng)
         module, x = made(effects, columns, [[], [], []])

@@ -30,9 +30,9 @@ _NEW_FACTOR = 0.15
 # the column's features nearly as well.
 _NOT_LINEAR, _AS_WELL = 0.5, 0.8
 _MAX_BINS, _SAMPLES_PER_CELL = 8, 6
-# A study in which a factor varies less than this share of its largest variance in a study does not
-# use it. A feature on which it has less than this share of its largest effect is not affected.
-_UNUSED, _NO_EFFECT = 0.05, 0.25
+# A feature on which a factor has less than this share of its largest effect in a study is not
+# affected by it.
+_NO_EFFECT = 0.25
 # Factors with anchor features have different supports: columns with a larger Jaccard index are
 # mixed. Half-overlapping blocks have 1/3.
 _SAME_SUPPORT = 0.5
@@ -67,6 +67,7 @@ class _Part:
     weight: float
     support: Tensor
     means: Tensor
+    variances: Tensor
     to_learn: set[int] = field(default_factory=set)
 
     def enter(self, features: Tensor, k: int) -> None:
@@ -161,6 +162,7 @@ class Restructuring:
                     weight,
                     support & alive,
                     means,
+                    log_variance.exp(),
                 )
             )
         return parts
@@ -479,8 +481,6 @@ class Restructuring:
         """Return by study the features that shared column k affects, bool [G]."""
         shared, *own = self.parts
         scores = [shared.means[part.rows, k] for part in own]
-        variances = torch.stack([z.var() for z in scores])
-        used = variances >= _UNUSED * variances.max()
         # In variance explained, not as a share of it: other factors add to a feature's variance, by
         # study. What chance explains is taken off.
         effects = self.x.new_zeros(len(own), self.x.shape[1])
@@ -489,7 +489,9 @@ class Restructuring:
             y = self.outputs[part.rows]
             chance = _N_SLOPES / len(y)
             explained = self._explained(z, y)
-            effects[m] = (explained - chance) * y.var(0) * used[m]
+            # Of the factor, in nats: what its posterior means vary by, against their uncertainty.
+            information = 0.5 * torch.log1p(z.var() / shared.variances[part.rows, k].mean())
+            effects[m] = (explained - chance) * y.var(0) * (information >= _MIN_KL)
             gain += self._gain(explained, part)
         # Entries that do not pay in all studies together say nothing about where the factor acts.
         features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
