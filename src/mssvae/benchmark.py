@@ -60,7 +60,11 @@ class LiteralDecoder(Decoder):
         precision: torch.dtype | None = None,
     ) -> Tensor:
         """Return what ``Decoder.forward`` returns, [B, g]; ``precision`` is ignored."""
-        z, mask = self._padded(z, dimensions), self._padded(mask, dimensions)
+        return self._outputs(
+            self._padded(z, dimensions), self._padded(mask, dimensions), weight, bias
+        )
+
+    def _outputs(self, z: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         c = z.unsqueeze(1) * mask  # [B, g, K]
         return ((self._hidden(c) + c) * weight).sum(-1) + bias
 
@@ -75,17 +79,7 @@ class LiteralDecoder(Decoder):
 class FeatureLoopDecoder(LiteralDecoder):
     """The decoder as a loop over features, zero-padded to all K dimensions."""
 
-    def forward(
-        self,
-        z: Tensor,
-        mask: Tensor,
-        dimensions: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        precision: torch.dtype | None = None,
-    ) -> Tensor:
-        """Return what ``Decoder.forward`` returns, [B, g]; ``precision`` is ignored."""
-        z, mask = self._padded(z, dimensions), self._padded(mask, dimensions)
+    def _outputs(self, z: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         outputs = []
         for w_j, v_j, b_j in zip(mask, weight, bias, strict=True):
             c = w_j * z
