@@ -273,6 +273,17 @@ class MultiStudyModule(nn.Module):
         """
         return torch.cat([live[0], self.offset(m + 1) + live[m + 1]])
 
+    @staticmethod
+    def of_study(
+        tables: Sequence[Tensor], m: int, live: list[Tensor], features: Tensor | slice = slice(None)
+    ) -> Tensor:
+        """Return the columns of tables like ``masks`` that study m uses, side by side, [g, k].
+
+        In the order of ``dimensions``.
+        """
+        shared, own = tables[0][features], tables[m + 1][features]
+        return torch.cat([shared[:, live[0]], own[:, live[m + 1]]], 1)
+
     @property
     def etas(self) -> list[Tensor]:
         """The slab proportions of the columns of each mask, in the order of ``masks``."""

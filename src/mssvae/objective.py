@@ -98,16 +98,14 @@ def backpropagate(
         leaves = [head.detach().requires_grad_() for head in study_heads]
         active = None
         if evaluated is not None:
-            parts = zip((evaluated[0], evaluated[m + 1]), (live[0], live[m + 1]), strict=True)
-            active = torch.cat(
-                [entries[batch.features][:, columns] for entries, columns in parts], 1
-            )
+            active = module.of_study(evaluated, m, live, batch.features)
+        study_library = None if log_library is None else leaves[1]
         log_prob = x.new_zeros(())
         for features, output in _outputs(
             module, leaves[0], rows, m, live, active, precision, chunk_elements
         ):
             chunk = likelihood.log_prob(
-                x[samples, features], output, (*leaves, None)[1], rows[-1][features]
+                x[samples, features], output, study_library, rows[-1][features]
             ).sum()
             (-batch.feature_weight / n * chunk).backward()
             log_prob += chunk.detach()
@@ -149,8 +147,7 @@ def _outputs(
 
     def mask(features: Tensor | slice) -> Tensor:
         # By chunk: each is differentiated on its own.
-        shared, own = masks[0][features], masks[m + 1][features]
-        return torch.cat([shared[:, live[0]], own[:, live[m + 1]]], 1)
+        return module.of_study(masks, m, live, features)
 
     def dense(features: Tensor | slice) -> Tensor:
         return decoder(z, mask(features), dimensions, weight[features], bias[features], precision)

@@ -117,8 +117,8 @@ class TableOptimiser:
         """
         settings, module = self.settings, self.module
         rates = [
-            rate[features] * (feature_weight / self.prior_scale)
-            for rate in self._expectation_step(lambda0)
+            rate * (feature_weight / self.prior_scale)
+            for rate in self._expectation_step(features, lambda0)
         ]
         n_masks = len(rates)
         for position, (adam, gradient) in enumerate(zip(self.adams, gradients, strict=True)):
@@ -138,12 +138,12 @@ class TableOptimiser:
             # A column that is not in use has no gradient, but Adam's momentum would move it.
             mask.masked_fill_(~module.alive[position], 0)
 
-    def _expectation_step(self, lambda0: float) -> list[Tensor]:
-        """Update eta; return lambda* of all entries, by mask [G, K]."""
+    def _expectation_step(self, features: Tensor | slice, lambda0: float) -> list[Tensor]:
+        """Update eta; return lambda* of the drawn rows, by mask [g, K]."""
         lambda1, rates = self.settings.lambda1, []
         for mask, eta in zip(self.module.masks, self.module.etas, strict=True):
             gamma = prior.slab_probability(mask, eta, lambda0, lambda1)
-            rates.append(prior.penalty_rate(gamma, lambda0, lambda1))
+            rates.append(prior.penalty_rate(gamma[features], lambda0, lambda1))
             eta.copy_(prior.updated_eta(gamma, self.settings.a, self.b))
         return rates
 

@@ -81,7 +81,7 @@ def fit(
 
     rounds = settings.restructuring_epochs()
     module.train()
-    history, slabs = [], []
+    history, since_last = [], []  # The latter: slabs by epoch since the last restructuring.
     end = None  # Known once training has converged.
     epochs = tqdm(range(settings.max_epochs), "fit", unit="epoch", disable=not sys.stderr.isatty())
     for epoch in epochs:
@@ -120,7 +120,8 @@ def fit(
         parts = {key: torch.stack([step[key] for step in steps]).cpu() for key in steps[0]}
         _check_finite(parts, epoch, study_names)
         table_optimiser.drop_dead_columns()
-        history.append(_history_row(table_optimiser, parts, len(x), epoch, lambda0))
+        slabs = table_optimiser.slabs(lambda0)
+        history.append(_history_row(table_optimiser, parts, slabs, len(x), epoch, lambda0))
         row = history[-1]
         epochs.set_postfix(elbo=f"{row['elbo']:.1f}", factors=row["n_active_shared"], refresh=False)
         if (epoch + 1) % max(1, settings.max_epochs // 20) == 0:
@@ -134,8 +135,8 @@ def fit(
                 row["n_slab"],
             )
         if rounds and epoch >= rounds[-1]:
-            slabs.append(table_optimiser.slabs(lambda0))
-            if end is None and settings.patience and _has_converged(slabs, settings.patience):
+            since_last.append(slabs)
+            if end is None and settings.patience and _has_converged(since_last, settings.patience):
                 end = epoch + 1 + settings.patience
                 log.info("converged in epoch %d: ends after %d more", epoch + 1, settings.patience)
     restructuring(lambda0).select()
@@ -172,13 +173,17 @@ def _check_finite(parts: dict[str, Tensor], epoch: int, study_names: Sequence[st
 
 
 def _history_row(
-    table_optimiser: TableOptimiser, parts: dict[str, Tensor], n: int, epoch: int, lambda0: float
+    table_optimiser: TableOptimiser,
+    parts: dict[str, Tensor],
+    slabs: list[Tensor],
+    n: int,
+    epoch: int,
+    lambda0: float,
 ) -> dict[str, float]:
     reconstruction = parts["reconstruction"].sum().item() / n
     kl = {key: parts[key].sum().item() / n for key in ("kl_shared", "kl_specific", "kl_library")}
     elbo = reconstruction - sum(kl.values())
     penalty = table_optimiser.penalty(lambda0)
-    slabs = table_optimiser.slabs(lambda0)
     log_prior_noise = parts["log_prior_noise"].mean().item()
     active = [int(slab.any(0).sum()) for slab in slabs]
     return {
