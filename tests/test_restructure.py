@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mssvae.module import MultiStudyModule
-from mssvae.restructure import Restructuring, mutual_information, varimax_angle
+from mssvae.restructure import Restructuring, mutual_information, sparsest_angle
 
 N_STUDIES, N_PER_STUDY, N_FEATURES = 3, 300, 100
 STUDY = np.repeat(np.arange(N_STUDIES), N_PER_STUDY)
@@ -364,7 +364,7 @@ class TestRotating:
         assert encoder.log_variance.bias[:2].tolist() == [-4, -4]
 
     def test_a_pair_close_to_the_axes_is_left_alone(self, made, rng):
-        module, x, _ = self.rotated(made, rng, 3)
+        module, x, _ = self.rotated(made, rng, 2)
         assert moves(module, x) == Counter()
 
     def test_columns_that_were_just_started_turn_as_well(self, made, rng):
@@ -393,6 +393,30 @@ class TestRotating:
         module, x = made(effects, columns, own)
         assert moves(module, x)["pairs rotated"] == 1
         assert_supports(module, [range(5), range(4, 10)], OWN)
+
+    def mixed_with_shared(self, made, rng, degrees):
+        """A shared and an own column, both of ten features, turned in study 0 alone."""
+        shared, own = truth(rng)
+        (one, two), angle = (shared[0][0], own[0][0][0]), np.radians(degrees)
+        turned = np.where(ROWS[1], np.cos(angle) * one + np.sin(angle) * two, one)
+        mixed = [*SHARED_BLOCKS[0], *OWN_BLOCKS[0]]
+        columns = [(turned, mixed), shared[1]]
+        own_columns = [[(np.cos(angle) * two - np.sin(angle) * one, mixed)], *own[1:]]
+        return *made(flat(shared, own), columns, own_columns), one, two
+
+    @pytest.mark.parametrize("degrees", [30, -20, 44, 55])
+    def test_a_shared_and_an_own_column_mixed_in_one_study_come_apart(self, made, rng, degrees):
+        module, x, one, two = self.mixed_with_shared(made, rng, degrees)
+        assert moves(module, x)["own columns rotated with shared ones"] == 1
+        assert_supports(module, SHARED_BLOCKS, OWN)
+        means, own_means = (posterior_means(module, x, i)[:, 0] for i in (0, 1))
+        assert correlation(means[ROWS[1]], one[ROWS[1]]) > 0.8
+        assert correlation(means[~ROWS[1]], one[~ROWS[1]]) > 0.8
+        assert abs(correlation(own_means, two[ROWS[1]])) > 0.8
+
+    def test_a_shared_and_an_own_column_on_the_axes_are_left_alone(self, made, rng):
+        module, x, *_ = self.mixed_with_shared(made, rng, 3)
+        assert moves(module, x)["own columns rotated with shared ones"] == 0
 
     def test_a_separated_pair_is_left_alone(self, made, rng):
         shared, own = truth(rng)
@@ -762,21 +786,22 @@ class TestMutualInformation:
         assert mutual_information(torch.zeros(10, 0), torch.zeros(10, 2)).shape == (0, 2)
 
 
-class TestVarimaxAngle:
+class TestSparsestAngle:
     @pytest.mark.parametrize("degrees", [-40, -10, 0, 25, 44])
-    def test_inverts_a_known_rotation(self, degrees, rng):
+    def test_inverts_a_known_rotation_whatever_features_have_both(self, degrees, rng):
         simple = np.zeros((20, 2))
-        simple[:10, 0], simple[10:, 1] = rng.normal(size=(2, 10))
+        simple[:8, 0], simple[8:16, 1] = rng.normal(size=(2, 8))
+        simple[16:] = 2 * rng.normal(size=(4, 2))
         angle = np.radians(degrees)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        assert varimax_angle(simple @ turn.T) == pytest.approx(angle, abs=1e-9)
+        assert sparsest_angle(simple @ turn.T) == pytest.approx(angle, abs=1e-9)
 
-    def test_finds_the_angle_of_the_largest_criterion(self, rng):
+    def test_finds_the_angle_of_the_smallest_sum(self, rng):
         loadings = rng.normal(size=(15, 2)) * [3, 1]
 
-        def criterion(angle):
+        def size(angle):
             turn = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-            return ((loadings @ turn) ** 2).var(0).sum()
+            return np.abs(loadings @ turn).sum()
 
-        best = max(np.linspace(-np.pi / 4, np.pi / 4, 2001), key=criterion)
-        assert varimax_angle(loadings) == pytest.approx(best, abs=1e-3)
+        best = min(np.linspace(-np.pi / 4, np.pi / 4, 2001), key=size)
+        assert sparsest_angle(loadings) == pytest.approx(best, abs=1e-3)

@@ -9,7 +9,7 @@ training goes on from there.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from mssvae import prior
 from mssvae.module import Encoder, MultiStudyModule, normal_kl
 
+# The move that repairs features but no column, and that training could mostly make by itself.
+GROWN = "features added"
 # A column whose posterior is closer to the prior than this, in nats, holds no factor.
 _MIN_KL = 0.1
 # Independent factors share no information. Two columns that share more than this, in nats (a
@@ -37,6 +39,8 @@ _NO_EFFECT = 0.25
 # mixed. Half-overlapping blocks have 1/3.
 _SAME_SUPPORT = 0.5
 _MIN_ANGLE = np.pi / 36
+# Loadings of one column in different studies with a smaller cosine belong to different factors.
+_SAME_LOADINGS = 0.7
 # A loading below this share of its column's largest is none.
 _NEGLIGIBLE = 0.3
 # Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
@@ -202,7 +206,10 @@ class Restructuring:
         return self.moves
 
     def _residuals(self) -> Tensor:
-        """Return the residuals of the data at the posterior means, [N, G]."""
+        """Return the residuals of the data at the posterior means, [N, G].
+
+        Less their medians in each study: how studies differ on the whole is no factor.
+        """
         module, shared = self.module, self.parts[0]
         residuals = torch.zeros_like(self.x)
         log_library = (
@@ -223,9 +230,10 @@ class Restructuring:
                     output_weight[chunk],
                     output_bias[chunk],
                 )
-                residuals[rows, chunk] = module.likelihood.residual(
+                of_chunk = module.likelihood.residual(
                     self.x[rows, chunk], output, library, log_noise[chunk]
                 )
+                residuals[rows, chunk] = of_chunk - of_chunk.median(0).values
         return residuals
 
     @staticmethod
@@ -271,7 +279,7 @@ class Restructuring:
                 new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
                 if new.any():
                     part.enter(new, k)
-                    self.moves["features added"] += int(new.sum())
+                    self.moves[GROWN] += int(new.sum())
 
     def _add_factors(self, residuals: Tensor) -> None:
         """Let a column hold the direction in which the residuals vary most, if it is a factor.
@@ -288,16 +296,17 @@ class Restructuring:
             if candidate is not None:
                 self._add_factor(part, *candidate[1:])
 
-    def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> None:
+    def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> bool:
         """Start a column on scores [n], or correct the one that holds a function of them.
 
         Such as their absolute values: then features that are odd in the factor are missing, and
-        the scores explain what the column does. Nothing is done if they are otherwise known.
+        the scores explain what the column does. Nothing is done if they are otherwise known, or if
+        no column is free.
         """
         related = self._related(scores, part)
         if not related:
-            self._start_column(part, scores, features)
-        elif len(related) == 1 and related[0][0] is part:
+            return self._start_column(part, scores, features)
+        if len(related) == 1 and related[0][0] is part:
             k = related[0][1]
             means, y = part.means[:, k], self.outputs[part.rows][:, part.support[:, k]]
             linear = torch.corrcoef(torch.stack([means, scores]))[0, 1].abs()
@@ -305,6 +314,8 @@ class Restructuring:
             if linear < _NOT_LINEAR and after > _AS_WELL * before:
                 self._hold(part, k, scores, features)
                 self.moves["columns corrected"] += 1
+                return True
+        return False
 
     def _related(self, scores: Tensor, part: _Part) -> list[tuple[_Part, int]]:
         """Return the columns that share information with scores [n] of a part's samples."""
@@ -327,9 +338,8 @@ class Restructuring:
         """Return direction [G], scores [n] and features [G] of a factor of the residuals."""
         if not part.is_large_enough():
             return None
-        scaled = residuals - residuals.median(0).values
-        limit = _OUTLYING * scaled.abs().median(0).values
-        scaled = scaled.clamp(-limit, limit)
+        limit = _OUTLYING * residuals.abs().median(0).values
+        scaled = residuals.clamp(-limit, limit)
         scaled -= scaled.mean(0)
         start = np.ones(min(scaled.shape))  # Otherwise random.
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
@@ -344,15 +354,16 @@ class Restructuring:
             return None
         return direction, scores, features
 
-    def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> None:
-        """Let an unused column hold scores [n], if there is one."""
+    def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> bool:
+        """Let an unused column hold scores [n], and return whether there is one."""
         if not part.unused():
-            return
+            return False
         k = part.unused()[0]
         part.alive[k] = True
         self._hold(part, k, scores, features)
         part.eta[k] = features.float().mean()
         self.moves["columns started"] += 1
+        return True
 
     def _hold(self, part: _Part, k: int, scores: Tensor, features: Tensor) -> None:
         """Let a column hold scores [n], also for new features; the encoder learns them later."""
@@ -500,29 +511,55 @@ class Restructuring:
 
     def _merge(self) -> None:
         """Join columns that hold the same factor, and drop own copies of shared factors."""
-        shared = self.parts[0]
+        shared, *own = self.parts
         self._merge_within(shared)
-        for part in self.parts[1:]:
-            own, common = part.columns(), shared.columns()
-            information = mutual_information(part.means[:, own], shared.means[part.rows][:, common])
-            for k, row in zip(own, information, strict=True):
-                if row.max(initial=0) > _SAME_FACTOR:
+        for part in own:
+            known = [(shared, k) for k in shared.columns()]
+            for k in part.columns():
+                if self._holder(part, k, known):
                     part.drop(k)
                     self.moves["own copies of shared factors dropped"] += 1
             self._merge_within(part)
 
     def _merge_within(self, part: _Part) -> None:
-        columns = part.columns()
-        information = mutual_information(part.means[:, columns], part.means[:, columns])
-        kept: list[int] = []
-        for i, k in enumerate(columns):
-            best = max(kept, key=lambda j: information[i, j], default=None)
-            if best is None or information[i, best] <= _SAME_FACTOR:
-                kept.append(i)
+        kept: list[tuple[_Part, int]] = []
+        for k in part.columns():
+            holder = self._holder(part, k, kept)
+            if holder is None:
+                kept.append((part, k))
                 continue
-            part.enter(part.support[:, k] & ~part.support[:, columns[best]], columns[best])
+            j = holder[1]
+            part.enter(part.support[:, k] & ~part.support[:, j], j)
             part.drop(k)
             self.moves["columns merged"] += 1
+
+    def _holder(
+        self, part: _Part, k: int, columns: list[tuple[_Part, int]]
+    ) -> tuple[_Part, int] | None:
+        """Return the one of the columns that holds the factor of column k as well, if any does.
+
+        Factors may depend on each other. Those of two columns are the same if each tells of the
+        other, and one of them explains the features of both, or both are needed for the same ones.
+        """
+        scores, y = part.means[:, k], self.outputs[part.rows]
+        known = [
+            other.means[part.rows if other is not part else slice(None), j] for other, j in columns
+        ]
+        if not known:
+            return None
+        information = mutual_information(scores[:, None], torch.stack(known, 1))[0]
+        best = int(information.argmax())
+        if information[best] <= _SAME_FACTOR:
+            return None
+        other, j = columns[best]
+        one, two = part.support[:, k], other.support[:, j]
+        of_one, of_two = self._explained(scores, y), self._explained(known[best], y)
+        same = (
+            _jaccard(one, two) > _SAME_SUPPORT
+            or of_two[one].sum() > _AS_WELL * of_one[one].sum()
+            or of_one[two].sum() > _AS_WELL * of_two[two].sum()
+        )
+        return columns[best] if same else None
 
     def _rotate(self) -> None:
         """Turn pairs of columns with the same support onto the axes of their linear loadings.
@@ -530,31 +567,26 @@ class Restructuring:
         Two normal factors and any rotation of them fit linear features alike; only sparsity tells
         them apart, and its pull vanishes once all weights are in the slab.
         """
+        shared, *own = self.parts
         for part in self.parts:
             rotated: set[int] = set()
-            columns = sorted(part.columns())
-            for a in columns:
-                for b in columns:
-                    if a < b and not rotated & {a, b} and self._rotate_pair(part, [a, b]):
-                        rotated |= {a, b}
+            for a, b in combinations(sorted(part.columns()), 2):
+                if not rotated & {a, b} and self._rotate_pair(part, [a, b]):
+                    rotated |= {a, b}
+        for part in own:
+            rotated = set()
+            for j, k in product(sorted(shared.columns()), sorted(part.columns())):
+                if k not in rotated and self._rotate_with_shared(part, j, k):
+                    rotated.add(k)
 
     def _rotate_pair(self, part: _Part, pair: list[int]) -> bool:
-        one, two = part.support[:, pair].T
-        if _jaccard(one, two) <= _SAME_SUPPORT:
+        features = _common_features(*part.support[:, pair].T)
+        if features is None:
             return False
-        features = (one | two).nonzero().flatten()
-        z = part.means[:, pair] - part.means[:, pair].mean(0)
-        # By the normal equations: lstsq does not round alike in every call.
-        inverse = torch.linalg.pinv(z.T @ z, hermitian=True)
-        loadings = self.outputs[part.rows][:, features].T @ z @ inverse
-        angle = varimax_angle(loadings.cpu().numpy())
-        if abs(angle) < _MIN_ANGLE:
+        loadings = self._pair_loadings(part, part.means[:, pair], features)
+        rotation = _sparsest(loadings)
+        if not _turns(rotation):
             return False
-        rotation = torch.tensor(
-            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]],
-            dtype=z.dtype,
-            device=z.device,
-        )
         loadings = loadings @ rotation
         part.means[:, pair] = part.means[:, pair] @ rotation
         if not part.to_learn.isdisjoint(pair):
@@ -566,20 +598,91 @@ class Restructuring:
         spread.weight[pair] = spread.weight[pair].mean(0)
         spread.bias[pair] = spread.bias[pair].mean()
         decoder.first.weight[:, places] = decoder.first.weight[:, places] @ rotation
-        # Features without a linear loading stay in both columns, and training decides.
-        size = loadings.abs() / loadings.abs().amax(0)
-        linear = size > _NEGLIGIBLE
-        keep = linear | ~linear.any(1, keepdim=True)
         scale = part.mask[:, pair].abs().amax()
-        for position, k in enumerate(pair):
-            part.mask[features, k] = scale * keep[:, position]
-            part.support[features, k] = keep[:, position]
-            inside = features[linear[:, position]]
-            decoder.output.weight[inside, part.offset + k] = (
-                loadings[linear[:, position], position] / scale
-            )
+        for k, slopes, keep in zip(pair, loadings.T, _kept(loadings).T, strict=True):
+            part.mask[features, k] = scale * keep
+            part.support[features, k] = keep
+            inside = _large(slopes)
+            decoder.output.weight[features[inside], part.offset + k] = slopes[inside] / scale
         self.moves["pairs rotated"] += 1
         return True
+
+    def _rotate_with_shared(self, part: _Part, j: int, k: int) -> bool:
+        """Turn shared column j and own column k in one study, where they are mixed.
+
+        The axis that is more like the shared column in the other studies becomes the shared one.
+        """
+        shared = self.parts[0]
+        features = _common_features(shared.support[:, j], part.support[:, k])
+        elsewhere = torch.ones(len(self.x), dtype=torch.bool)
+        elsewhere[part.rows] = False
+        if features is None or not part.is_large_enough() or elsewhere.sum() < _MIN_SAMPLES:
+            return False
+        z = torch.stack([shared.means[part.rows, j], part.means[:, k]], 1)
+        loadings = self._pair_loadings(part, z, features)
+        scores = shared.means[elsewhere, j]
+        scores = scores - scores.mean()
+        reference = self.outputs[elsewhere][:, features].T @ scores / scores.square().sum()
+        rotation = _sparsest(loadings)
+        likeness = nn.functional.cosine_similarity(loadings @ rotation, reference[:, None], 0)
+        order = likeness.abs().argsort(descending=True)
+        rotation = rotation[:, order] * likeness[order].sign()
+        if not _turns(rotation) or likeness.abs().max() < _SAME_LOADINGS:
+            return False
+        loadings, z = loadings @ rotation, z @ rotation
+        shared.means[part.rows, j], part.means[:, k] = z.T
+        shared.to_learn.add(j)
+        part.to_learn.add(k)
+        keep = _kept(loadings)
+        keep[:, 0] |= _large(reference)
+        for one, column, kept in zip((shared, part), (j, k), keep.T, strict=True):
+            one.enter(features[kept], column)
+            one.mask[features[~kept], column] = 0
+            one.support[features[~kept], column] = False
+        scale = part.mask[features[keep[:, 1]], k].median()
+        inside = _large(loadings[:, 1])
+        output_weight = self.module.decoder.output.weight
+        output_weight[features[inside], part.offset + k] = loadings[inside, 1] / scale
+        self.moves["own columns rotated with shared ones"] += 1
+        return True
+
+    def _pair_loadings(self, part: _Part, scores: Tensor, features: Tensor) -> Tensor:
+        """Return the slopes of features in the regression on scores [n, 2]."""
+        z = scores - scores.mean(0)
+        # By the normal equations: lstsq does not round alike in every call.
+        inverse = torch.linalg.pinv(z.T @ z, hermitian=True)
+        return self.outputs[part.rows][:, features].T @ z @ inverse
+
+
+def _common_features(one: Tensor, two: Tensor) -> Tensor | None:
+    """Return the features of two supports [G] that are nearly the same; None, if they are not."""
+    return (one | two).nonzero().flatten() if _jaccard(one, two) > _SAME_SUPPORT else None
+
+
+def _sparsest(loadings: Tensor) -> Tensor:
+    """Return the rotation of loadings [G, 2] by ``sparsest_angle``."""
+    angle = sparsest_angle(loadings.cpu().numpy())
+    rotation = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return torch.tensor(rotation, dtype=loadings.dtype, device=loadings.device)
+
+
+def _turns(rotation: Tensor) -> bool:
+    """Return whether an axis is turned by more than a small angle."""
+    return bool(rotation.diagonal().abs().min() < np.cos(_MIN_ANGLE))
+
+
+def _large(loadings: Tensor) -> Tensor:
+    """Return which loadings are not negligible beside the largest of their column."""
+    return loadings.abs() > _NEGLIGIBLE * loadings.abs().amax(0)
+
+
+def _kept(loadings: Tensor) -> Tensor:
+    """Return which features remain in which of two columns, bool [G, 2].
+
+    Those without a linear loading stay in both, and training decides.
+    """
+    linear = _large(loadings)
+    return linear | ~linear.any(1, keepdim=True)
 
 
 def _jaccard(one: Tensor, two: Tensor) -> float:
@@ -644,8 +747,11 @@ def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
     return np.maximum(information - (n_bins - 1) ** 2 / (2 * n), 0)
 
 
-def varimax_angle(loadings: np.ndarray) -> float:
-    """Return the angle of the plane rotation that maximises the varimax criterion (Kaiser, 1958).
+def sparsest_angle(loadings: np.ndarray) -> float:
+    """Return the angle of the plane rotation with the smallest sum of absolute loadings.
+
+    The sum is concave between the angles that bring a row onto an axis, so one of these is best.
+    Unlike the varimax criterion it is not drawn off the axes by rows with two large loadings.
 
     Parameters
     ----------
@@ -654,11 +760,11 @@ def varimax_angle(loadings: np.ndarray) -> float:
     Returns
     -------
     float
-        In radians, in [-pi/4, pi/4]; ``loadings @ [[cos, -sin], [sin, cos]]`` are the rotated ones.
+        In radians, in [-pi/4, pi/4); ``loadings @ [[cos, -sin], [sin, cos]]`` are the rotated ones.
     """
-    u = loadings[:, 0] ** 2 - loadings[:, 1] ** 2
-    v = 2 * loadings[:, 0] * loadings[:, 1]
-    n = len(loadings)
-    numerator = 2 * ((u * v).sum() - u.sum() * v.sum() / n)
-    denominator = (u**2 - v**2).sum() - (u.sum() ** 2 - v.sum() ** 2) / n
-    return float(np.arctan2(numerator, denominator) / 4)
+    angles = np.arctan2(loadings[:, 1], loadings[:, 0])
+    angles = (angles + np.pi / 4) % (np.pi / 2) - np.pi / 4
+    one, two = loadings.T[:, :, None]
+    size = np.abs(one * np.cos(angles) + two * np.sin(angles))
+    size += np.abs(two * np.cos(angles) - one * np.sin(angles))
+    return float(angles[size.sum(0).argmin()])

@@ -4,12 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from mssvae.errors import InputError
 
-# Gradient steps of a fit whose number of epochs is not given.
-_STEPS = 5000
+# Gradient steps of a fit whose number of epochs is not given, at most.
+_STEPS = 8000
+# The last share of training in which columns may be repaired.
+_LAST_RESTRUCTURING = 0.8
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class FitSettings:
     Attributes
     ----------
     max_epochs : int or None
-        Passes over the data; in each, as many samples are drawn as there are. None: as many as
-        make 5,000 gradient steps, which matter more than passes.
+        Passes over the data, at most; in each, as many samples are drawn as there are. None: as
+        many as make 8,000 gradient steps, which matter more than passes.
     batch_size : int
         Samples per gradient step, at most; an epoch is cut into batches of equal size.
     features_per_batch : int or None
@@ -44,10 +47,12 @@ class FitSettings:
         Once the masks have exact zeros, features with at most one factor are computed by closed
         forms, from the entries that are not zero. Every so many epochs all entries are: those at
         zero have a gradient then, and can come back.
-    restructure_at : sequence of float
-        Shares of training after which ``mssvae.restructure`` repairs the columns, in growing order.
-        From the first of them on, the masks have exact zeros and the proximal step; from the last
-        on, both learning rates fall linearly to zero.
+    restructure_from, restructure_every : float
+        Share of training after which ``mssvae.restructure`` repairs the columns for the first time
+        (None: never), and the share between one time and the next. Two in a row that find all
+        columns in order are the last ones, or the one at 0.8 of training. From the first on, the
+        masks have exact zeros and the proximal step. After 0.8, both learning rates fall linearly
+        to zero.
     patience : int or None
         Training has converged when after the last restructuring fewer than one in a hundred of the
         masks' entries in the slab came or went in so many epochs. The learning rates then fall to
@@ -66,14 +71,22 @@ class FitSettings:
     b: float | None = None
     prior_scale: float | None = 400
     screen_every: int = 10
-    restructure_at: Sequence[float] = (0.35, 0.5, 0.65, 0.8)
+    restructure_from: float | None = 0.22
+    restructure_every: float = 0.09
     patience: int | None = 20
 
     def __post_init__(self) -> None:
-        # Lists, as configuration files and saved models have them, compare equal to tuples.
+        # A list, as configuration files and saved models have it, compares equal to a tuple.
         object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
-        object.__setattr__(self, "restructure_at", tuple(self.restructure_at))
-        for key in ("batch_size", "lr", "lr_mask", "lambda1", "a", "screen_every"):
+        for key in (
+            "batch_size",
+            "lr",
+            "lr_mask",
+            "lambda1",
+            "a",
+            "screen_every",
+            "restructure_every",
+        ):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive, not {getattr(self, key)}")
         for key in ("max_epochs", "b", "prior_scale", "features_per_batch", "patience"):
@@ -86,9 +99,10 @@ class FitSettings:
             raise InputError(f"lambda0 must list growing shares of training from 0, not {shares}")
         if any(rate <= 0 for _, rate in self.lambda0):
             raise InputError("every rate of lambda0 must be positive")
-        shares = list(self.restructure_at)
-        if shares != sorted(shares) or any(not 0 < share < 1 for share in shares):
-            raise InputError(f"restructure_at must list growing shares of training, not {shares}")
+        if self.restructure_from is not None and not 0 < self.restructure_from < 1:
+            raise InputError(
+                f"restructure_from must be None or a share of training, not {self.restructure_from}"
+            )
 
     def for_samples(self, n_samples: int) -> "FitSettings":
         """Return the settings with a number of epochs, as they are if they have one."""
@@ -114,13 +128,18 @@ class FitSettings:
 
     def lr_factor(self, epoch: int) -> float:
         """Return what the learning rates of an epoch, counted from 0, are multiplied with."""
-        last = self.restructure_at[-1] * self.max_epochs if self.restructure_at else self.max_epochs
-        left = self.max_epochs - last
-        return 1.0 if epoch <= last else (self.max_epochs - epoch) / left
+        if self.restructure_from is None:
+            return 1.0
+        left = self.max_epochs * (1 - _LAST_RESTRUCTURING)
+        return min(1.0, (self.max_epochs - epoch) / left)
 
     def restructuring_epochs(self) -> list[int]:
-        """Return the epochs, counted from 0, before which the columns are repaired."""
-        return [int(share * self.max_epochs) for share in self.restructure_at]
+        """Return the epochs, counted from 0, before which the columns may be repaired."""
+        if self.restructure_from is None:
+            return []
+        end = _LAST_RESTRUCTURING + 1e-9  # That share belongs to them.
+        shares = np.arange(self.restructure_from, end, self.restructure_every)
+        return sorted({round(share * self.max_epochs) for share in shares})
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -141,7 +160,7 @@ PRESETS = {
         lr=1e-3,
         lr_mask=1e-2,
         prior_scale=None,
-        restructure_at=(),
+        restructure_from=None,
         patience=None,
     ),
     "default": FitSettings(),

@@ -15,13 +15,15 @@ from mssvae.errors import FitError
 from mssvae.module import MultiStudyModule
 from mssvae.objective import backpropagate
 from mssvae.optimisers import TableOptimiser
-from mssvae.restructure import Restructuring
+from mssvae.restructure import GROWN, Restructuring
 from mssvae.settings import FitSettings
 
 log = logging.getLogger(__name__)
 
 # Training has converged when a smaller share of the entries in the slab comes and goes.
 _CONVERGED = 0.01
+# Columns are in order when so many restructurings in a row changed none of them.
+_IN_ORDER = 2
 
 
 def fit(
@@ -79,7 +81,8 @@ def fit(
     def restructuring(lambda0: float) -> Restructuring:
         return Restructuring(module, x, study, lambda0, settings.lambda1, prior_scale)
 
-    rounds = settings.restructuring_epochs()
+    rounds = settings.restructuring_epochs()  # Those to come.
+    first_round, n_in_order = min(rounds, default=None), 0
     module.train()
     history, since_last = [], []  # The latter: slabs by epoch since the last restructuring.
     end = None  # Known once training has converged.
@@ -88,9 +91,11 @@ def fit(
         if epoch == end:
             break
         lambda0 = settings.lambda0_at(epoch)
-        if epoch in rounds:
-            moves = restructuring(lambda0).run(last=epoch == rounds[-1])
+        if rounds and epoch == rounds[0]:
+            moves = restructuring(lambda0).run(last=len(rounds) == 1)
             table_optimiser.proximal = True
+            n_in_order = n_in_order + 1 if moves.keys() <= {GROWN} else 0
+            rounds = rounds[1:] if n_in_order < _IN_ORDER else []
             made = ", ".join(f"{move}: {count}" for move, count in moves.items())
             log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
         lr_factor = settings.lr_factor(epoch)
@@ -99,7 +104,9 @@ def fit(
         network_optimiser.param_groups[0]["lr"] = settings.lr * lr_factor
         live = module.live_columns()
         evaluated = None
-        screened = not table_optimiser.proximal or (epoch - rounds[0]) % settings.screen_every == 0
+        screened = (
+            not table_optimiser.proximal or (epoch - first_round) % settings.screen_every == 0
+        )
         if module.decoder.closed_forms_pay() and not screened:
             evaluated = [mask.detach() != 0 for mask in module.masks]
         steps = []
@@ -134,7 +141,7 @@ def fit(
                 row["n_active_specific"],
                 row["n_slab"],
             )
-        if rounds and epoch >= rounds[-1]:
+        if table_optimiser.proximal and not rounds:
             since_last.append(slabs)
             if end is None and settings.patience and _has_converged(since_last, settings.patience):
                 end = epoch + 1 + settings.patience

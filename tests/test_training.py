@@ -1,0 +1,88 @@
+"""The loop of a fit: when columns are repaired, and when training ends."""
+
+from collections import Counter
+
+import pytest
+
+from mssvae import MSSVAE, simulate
+from mssvae.errors import InputError
+from mssvae.restructure import GROWN, Restructuring
+from mssvae.settings import FitSettings
+
+REPAIRED, GROWTH, NOTHING = Counter({"columns merged": 1}), Counter({GROWN: 2}), Counter()
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate.gaussian(n_samples=40, n_features=60, n_shared=3, seed=7)
+
+
+@pytest.fixture
+def fitted(data, monkeypatch):
+    """Fit 100 epochs with restructurings that answer as told, and list what they were asked."""
+
+    def fit(*answers, **settings):
+        asked = []
+
+        def run(self, last=False):
+            asked.append(last)
+            return answers[min(len(asked), len(answers)) - 1]
+
+        monkeypatch.setattr(Restructuring, "run", run)
+        model = MSSVAE(data, likelihood="gaussian", n_shared=4, n_specific=2, hidden=[8, 8], seed=3)
+        model.fit(**{"max_epochs": 100, "patience": None, **settings})
+        return model, asked
+
+    return fit
+
+
+def test_columns_are_repaired_until_they_are_found_in_order_twice_in_a_row(fitted):
+    _, asked = fitted(REPAIRED, NOTHING, REPAIRED, GROWTH, NOTHING, REPAIRED)
+    assert asked == [False] * 5
+
+
+def test_the_last_possible_repair_is_told_so(fitted):
+    _, asked = fitted(REPAIRED)
+    # 0.22, 0.31, ... 0.76 of training.
+    assert asked == [False] * 6 + [True]
+
+
+def test_columns_are_never_repaired_without_a_first_time(fitted):
+    model, asked = fitted(REPAIRED, restructure_from=None, patience=1)
+    assert asked == []
+    assert len(model.history) == 100  # Nothing to converge after.
+
+
+def test_training_ends_once_the_masks_stand_still(fitted):
+    model, asked = fitted(NOTHING, patience=5, lr_mask=1e-9)
+    # Repairs before epochs 23 and 32; then five epochs to see, and five to end.
+    assert len(asked) == 2
+    assert len(model.history) == 31 + 6 + 5
+
+
+def test_training_goes_on_while_the_masks_change(fitted):
+    model, _ = fitted(NOTHING, patience=5, lr_mask=0.5)
+    assert len(model.history) > 31 + 6 + 5
+
+
+def test_times_of_repair_are_shares_of_training():
+    settings = FitSettings(max_epochs=200, restructure_from=0.5, restructure_every=0.1)
+    assert settings.restructuring_epochs() == [100, 120, 140, 160]
+
+
+def test_an_epoch_has_one_repair_at_most():
+    assert FitSettings(max_epochs=10).restructuring_epochs() == [2, 3, 4, 5, 6, 7, 8]
+
+
+def test_learning_rates_fall_in_the_last_fifth():
+    settings = FitSettings(max_epochs=100)
+    assert [settings.lr_factor(epoch) for epoch in (0, 80, 90, 99)] == pytest.approx(
+        [1, 1, 0.5, 0.05]
+    )
+    assert FitSettings(max_epochs=100, restructure_from=None).lr_factor(99) == 1
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_a_first_repair_outside_training_is_an_error(share):
+    with pytest.raises(InputError, match="restructure_from must be None or a share"):
+        FitSettings(restructure_from=share)
