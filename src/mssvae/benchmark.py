@@ -7,9 +7,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -111,8 +111,10 @@ class Case:
         Width of the decoder's hidden layer, and of the encoders' first; their second has half.
     likelihood : {"gaussian", "negative_binomial"}
         Data from ``simulate.gaussian`` or ``simulate.rnaseq``.
+    preset : {"default", "paper"}
+        How to fit.
     max_epochs, batch_size, lr, lr_mask
-        As in ``FitSettings``; all else as in the preset ``default``.
+        As in ``FitSettings``; None for the preset's.
     seed : int
         Of data and fit.
     """
@@ -122,13 +124,19 @@ class Case:
     n_shared: int
     n_specific: int
     n_hidden: int
-    max_epochs: int
-    batch_size: int
     n_studies: int = 3
     likelihood: str = "gaussian"
-    lr: float = 0.01
-    lr_mask: float = 0.01
+    preset: str = "default"
+    max_epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    lr_mask: float | None = None
     seed: int = 11
+
+    def settings(self) -> dict[str, str | int | float]:
+        """Return the arguments of ``MSSVAE.fit``."""
+        keys = ("preset", "max_epochs", "batch_size", "lr", "lr_mask")
+        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
 
     def model(self, decoder: type[Decoder]) -> tuple[MSSVAE, dict[str, np.ndarray]]:
         """Return a model to fit, and the true masks: ``"shared"`` and by study, [G x K]."""
@@ -160,15 +168,16 @@ class Plan:
     base : Case
     sweeps : mapping of str to sequence
         By attribute of ``Case``, its values; the others are those of ``base``.
-    recovery : Case
-    seeds : sequence of int
-        For ``recovery``.
+    recovery : sequence of Case
+        Small enough for all variants.
+    replicates : sequence of Case
+        For the engine and the literal decoder alone.
     """
 
     base: Case
     sweeps: Mapping[str, Sequence]
-    recovery: Case
-    seeds: Sequence[int]
+    recovery: Sequence[Case]
+    replicates: Sequence[Case]
 
 
 _TINY = Case(
@@ -180,6 +189,17 @@ _TINY = Case(
     max_epochs=15,
     batch_size=60,
 )
+_SMALL = Case(
+    n_samples=450,
+    n_features=60,
+    n_shared=16,
+    n_specific=4,
+    n_hidden=50,
+    max_epochs=100,
+    batch_size=64,
+)
+# The Gaussian study of section 4.1.
+_REPLICATE = Case(n_samples=3000, n_features=100, n_shared=30, n_specific=5, n_hidden=50)
 PLANS = {
     "full": Plan(
         # With a large rate of the masks, twenty epochs end near the true ones. Counts would take
@@ -201,22 +221,18 @@ PLANS = {
             "n_studies": (2, 3, 5),
             "likelihood": ("gaussian", "negative_binomial"),
         },
-        recovery=Case(
-            n_samples=450,
-            n_features=100,
-            n_shared=16,
-            n_specific=4,
-            n_hidden=50,
-            max_epochs=100,
-            batch_size=64,
-        ),
-        seeds=(11, 12, 13),
+        recovery=[replace(_SMALL, seed=seed) for seed in (11, 12)],
+        replicates=[
+            replace(_REPLICATE, seed=11),
+            replace(_REPLICATE, seed=12),
+            replace(_REPLICATE, preset="paper", max_epochs=500, lr=0.01),
+        ],
     ),
     "quick": Plan(
         base=_TINY,
         sweeps={"n_samples": (60,), "n_features": (70,), "n_shared": (4,), "n_studies": (3,)},
-        recovery=_TINY,
-        seeds=(11,),
+        recovery=[_TINY],
+        replicates=[_TINY],
     ),
 }
 
@@ -232,16 +248,18 @@ def run(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
         One row per sweep, value and variant: ``sweep``, the attributes of ``Case``, ``variant``,
         and what ``measure`` returns.
     recovery : DataFrame
-        One row per seed and variant, with the same columns but ``sweep``.
+        One row per case and variant, with the same columns but ``sweep``.
     """
-    rows_of = cache(_all_variants)
+    rows_of = cache(partial(_rows, variants=VARIANTS))
     cost = [
         {"sweep": sweep, **row}
         for sweep, values in plan.sweeps.items()
         for value in values
         for row in rows_of(replace(plan.base, **{sweep: value}))
     ]
-    recovery = [row for seed in plan.seeds for row in rows_of(replace(plan.recovery, seed=seed))]
+    recovery = [row for case in plan.recovery for row in rows_of(case)]
+    for case in plan.replicates:
+        recovery += _rows(case, ["engine", "literal"])
     return pd.DataFrame(cost), pd.DataFrame(recovery)
 
 
@@ -271,9 +289,9 @@ def measure(case: Case, variant: str) -> dict[str, float | int | str]:
     Returns
     -------
     dict
-        ``precision`` of the large products, ``epochs``; median ``start_s_per_epoch`` before
-        the first restructuring, when all columns are live, without the first epoch, and
-        ``end_s_per_epoch`` of the last quarter, when masks are sparse; ``total_s`` of the fit;
+        ``precision`` of the large products, ``epochs``; median ``start_s_per_epoch`` in
+        the first fifth, when all columns are live, without the first epoch, and
+        ``end_s_per_epoch`` in the last, when masks are sparse; ``total_s`` of the fit;
         ``peak_memory_mib``, and ``baseline_memory_mib``, the peak before the fit (on a GPU, of its
         memory); ``shared_consensus`` and ``specific_consensus``. Then, of the dense decoder alone,
         with all columns live: ``decoder_s_per_epoch``, forward and backward;
@@ -299,17 +317,10 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
     trainer.addHandler(clock)
     trainer.setLevel(logging.INFO)
     start = time.perf_counter()
-    model.fit(
-        max_epochs=case.max_epochs,
-        batch_size=case.batch_size,
-        lr=case.lr,
-        lr_mask=case.lr_mask,
-        precision=precision,
-    )
+    model.fit(**case.settings(), precision=precision)
     total = time.perf_counter() - start
     peak = _peak_memory(model.device)
-    first_round = model.fit_settings.restructuring_epochs()[0]
-    starting, ending = phase_medians(clock.times, first_round)
+    starting, ending = phase_medians(clock.times)
 
     true_own = {study: truth[study] for study in model.studies}
     support = model.support
@@ -317,7 +328,7 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
     consensus = scores[scores["metric"] == "consensus"].set_index("part")["value"]
 
     n, n_studies = len(model.obs_names), len(model.studies)
-    n_calls = math.ceil(n / case.batch_size) * n_studies
+    n_calls = math.ceil(n / model.fit_settings.batch_size) * n_studies
     dtype = model.fit_settings.product_precision(model.device)
     fresh, _ = case.model(decoder)
     return {
@@ -334,42 +345,36 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
     }
 
 
-def phase_medians(times: Sequence[tuple[int, float]], first_round: int) -> tuple[float, float]:
-    """Return the median seconds per epoch before the first restructuring and at the end.
-
-    The end is the last quarter of the epochs.
+def phase_medians(times: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Return the median seconds per epoch in the first and the last fifth of a fit.
 
     Parameters
     ----------
     times : sequence of (int, float)
         Numbers of completed epochs, and the time in seconds when they were.
-    first_round : int
-        The epoch, counted from 0, before which columns are restructured for the first time.
 
     Raises
     ------
     InputError
-        If there is no such epoch.
+        If there is no such epoch beside the first one, which is left out.
     """
     starting, ending = [], []
+    n_epochs = times[-1][0]
     for (done, since), (now_done, now) in pairwise(times):
         seconds = (now - since) / (now_done - done)
-        if now_done <= first_round:
+        if now_done <= n_epochs / 5:
             starting.append(seconds)
-        elif done >= max(first_round + 1, 0.75 * times[-1][0]):
+        elif done >= 4 * n_epochs / 5:
             ending.append(seconds)
     if not starting or not ending:
-        raise InputError(
-            "no epoch between the first one and the first restructuring (before epoch "
-            f"{first_round}, counted from 0), or none after that: raise max_epochs"
-        )
+        raise InputError(f"{n_epochs} epochs are too few to time fifths of them: raise max_epochs")
     return float(np.median(starting)), float(np.median(ending))
 
 
-def _all_variants(case: Case) -> list[dict]:
+def _rows(case: Case, variants: Iterable[str]) -> list[dict]:
     """Return a row per variant, measured in turn, so that they share the machine's noise."""
     rows = []
-    for variant in VARIANTS:
+    for variant in variants:
         result = measure(case, variant)
         rows.append({**asdict(case), "variant": variant, **result})
         log.info(
