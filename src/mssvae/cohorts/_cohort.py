@@ -1,13 +1,16 @@
 """Whole cohorts: counts, groups and where they come from."""
 
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import anndata as ad
 import pandas as pd
 
-from mssvae.cohorts._fetch import fetch
+from mssvae.cohorts._fetch import DownloadError, fetch
 from mssvae.cohorts._groups import map_labels, ordered_groups, read_group_mapping
 from mssvae.cohorts._registry import Dataset, RegistryFile
 from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
@@ -31,7 +34,9 @@ def from_geo(
     Parameters
     ----------
     datasets
-        Entries of the registry; several are joined on the genes that all of them have.
+        Entries of the registry; several are joined on the genes that all of them have. A sample
+        that an earlier one has already is left out. It is the same if its name is, apart from
+        capitals and from what separates letters and digits, or all its counts of those genes.
     mapping
         File that maps the labels of the samples to groups (see ``read_group_mapping``).
     groups
@@ -43,44 +48,33 @@ def from_geo(
     -------
     AnnData
         The cohort, samples x genes. ``uns["source"]`` has ``kind`` "geo", ``accessions``,
-        ``files`` (by accession and role: ``name``, ``address``, ``sha256``), ``n_samples``,
-        ``n_genes`` and ``total_counts``.
+        ``files`` (by accession and name: ``address``, ``sha256``), ``n_samples``, ``n_genes`` and
+        ``total_counts``.
 
     Raises
     ------
     DownloadError
-        If a file is not on this machine and cannot be downloaded.
+        If files are not on this machine and cannot be downloaded: names all of them.
     InputError
         If a file is damaged or is not what the registry expects, if counts and samples do not
-        match, a label is not in the mapping, or the groups do not fit (see the message).
+        match, datasets have no gene in common, a label is not in the mapping, or the groups do not
+        fit (see the message).
     """
-    parts, files = [], {}
-    for dataset in datasets:
-        roles = {"counts": dataset.counts, "samples": dataset.samples}
-        paths = {
-            role: fetch(dataset.accession, file, data_folder=data_folder, cache=cache)
-            for role, file in roles.items()
-        }
-        counts = read_counts(paths["counts"])
-        _check_content(paths["counts"], dataset.counts, size(counts))
-        samples = read_series_matrix(paths["samples"], dataset.sample_name)
-        _check_content(paths["samples"], dataset.samples, {"n_samples": len(samples)})
-        labels = _column(samples, dataset.label, paths["samples"])
-        counts.obs["label"] = _of_samples(labels, counts.obs_names, paths["samples"])
-        counts.obs["dataset"] = dataset.accession
-        parts.append(counts)
-        logger.info("%s: %d samples, %d genes", dataset.accession, *counts.shape)
-        files[dataset.accession] = {
-            role: {"name": file.name, "address": file.address, "sha256": sha256(paths[role])}
-            for role, file in roles.items()
-        }
-
+    paths = _fetch_all(datasets, data_folder, cache)
+    adata = _joined([_read_dataset(dataset, paths[dataset.accession]) for dataset in datasets])
+    logger.info("the cohort has %d samples and %d genes", *adata.shape)
     accessions = [dataset.accession for dataset in datasets]
     source = " + ".join(accessions)
-    sample_names = pd.Index([name for part in parts for name in part.obs_names])
-    validate_names(sample_names, parts[0].var_names, source)
-    adata = ad.concat(parts, join="inner")
-    logger.info("the cohort has %d samples and %d genes", *adata.shape)
+    files = {
+        dataset.accession: {
+            file.name: {
+                "address": file.address,
+                "sha256": sha256(paths[dataset.accession][file.name]),
+            }
+            for file in (dataset.counts, *dataset.samples)
+        }
+        for dataset in datasets
+    }
 
     table = read_group_mapping(mapping)
     mapped = map_labels(adata.obs["label"], table, str(mapping))
@@ -146,6 +140,84 @@ def size(adata: ad.AnnData) -> dict[str, int]:
     return {"n_samples": adata.n_obs, "n_genes": adata.n_vars, "total_counts": total}
 
 
+def _fetch_all(
+    datasets: Sequence[Dataset], data_folder: str | os.PathLike | None, cache: str | os.PathLike
+) -> dict[str, dict[str, Path]]:
+    """Return the paths of all files, by accession and name."""
+    paths, missing = {}, []
+    for dataset in datasets:
+        paths[dataset.accession] = {}
+        for file in (dataset.counts, *dataset.samples):
+            try:
+                path = fetch(dataset.accession, file, data_folder=data_folder, cache=cache)
+                paths[dataset.accession][file.name] = path
+            except DownloadError as error:
+                missing.append(str(error))
+    if missing:
+        raise DownloadError("\n".join(missing))
+    return paths
+
+
+def _read_dataset(dataset: Dataset, paths: dict[str, Path]) -> ad.AnnData:
+    """Return the counts of a dataset with ``obs`` ``label`` and ``dataset``."""
+    path = paths[dataset.counts.name]
+    counts = read_counts(path, dataset.counts.r_object)
+    counts.obs_names = _renamed(counts.obs_names, dataset.counts)
+    validate_names(counts.obs_names, counts.var_names, str(path))
+    _check_content(path, dataset.counts, size(counts))
+
+    parts = []
+    for file in dataset.samples:
+        path = paths[file.name]
+        samples = read_series_matrix(path, dataset.sample_name)
+        samples.index = _renamed(samples.index, file)
+        _check_content(path, file, {"n_samples": len(samples)})
+        parts.append(_column(samples, dataset.label, path))
+    labels = pd.concat(parts)
+    matrices = ", ".join(str(paths[file.name]) for file in dataset.samples)
+    validate_names(labels.index, pd.Index([]), matrices)
+    counts.obs["label"] = _of_samples(labels, counts.obs_names, matrices)
+    counts.obs["dataset"] = dataset.accession
+    logger.info("%s: %d samples, %d genes", dataset.accession, *counts.shape)
+    return counts
+
+
+def _renamed(names: pd.Index, file: RegistryFile) -> pd.Index:
+    for pattern, replacement in file.rename.items():
+        names = names.str.replace(pattern, replacement, regex=True)
+    return names
+
+
+def _joined(parts: Sequence[ad.AnnData]) -> ad.AnnData:
+    """Join datasets on their common genes and leave out samples that an earlier one has."""
+    adata = ad.concat(parts, join="inner")
+    if not adata.n_vars:
+        genes = ", ".join(f"{part.obs['dataset'].iloc[0]} {part.var_names[0]}" for part in parts)
+        raise InputError(
+            f"the datasets have no gene in common; their first genes are {genes}: they must name "
+            "genes in the same way"
+        )
+    adata.X.sort_indices()
+    rows = (
+        adata.X.indices[start:end].tobytes() + adata.X.data[start:end].tobytes()
+        for start, end in pairwise(adata.X.indptr)
+    )
+    name = adata.obs_names.str.casefold().str.replace(r"[^a-z0-9]+", "-", regex=True)
+    dataset = adata.obs["dataset"].to_numpy()
+    duplicate = pd.Series(False, index=range(adata.n_obs))
+    for key in (name, pd.Index([hashlib.sha256(row).hexdigest() for row in rows])):
+        first = pd.Series(dataset).groupby(key, sort=False).transform("first")
+        duplicate |= first.to_numpy() != dataset
+    for accession, samples in adata.obs_names[duplicate].groupby(dataset[duplicate]).items():
+        logger.info(
+            "%s: %d samples left out that an earlier dataset has, such as %s",
+            accession,
+            len(samples),
+            samples[0],
+        )
+    return adata[~duplicate.to_numpy()].copy()
+
+
 def _check_content(path: os.PathLike, file: RegistryFile, found: dict[str, int]) -> None:
     for key, expected in file.expect.items():
         if found.get(key) != expected:
@@ -158,12 +230,12 @@ def _check_content(path: os.PathLike, file: RegistryFile, found: dict[str, int])
 def _column(table: pd.DataFrame, name: str, path: os.PathLike) -> pd.Series:
     if name not in table.columns:
         raise InputError(
-            f"{path}: there is no {name!r} of the samples: there are {', '.join(table.columns)}"
+            f"{path}: there is no {name!r} of the samples: name one of {', '.join(table.columns)}"
         )
     return table[name]
 
 
-def _of_samples(values: pd.Series, samples: pd.Index, path: os.PathLike) -> pd.Series:
+def _of_samples(values: pd.Series, samples: pd.Index, path: str | os.PathLike) -> pd.Series:
     missing = samples.difference(values.index, sort=False)
     if len(missing):
         raise InputError(

@@ -61,7 +61,8 @@ def fetch(
     if path is None:
         _download(file, cached, attempts, wait, timeout)
         return cached
-    logger.info("%s: %s", accession, path)
+    checksum = "its checksum is compared" if file.sha256 else "its checksum is not known"
+    logger.info("%s: %s (%s)", accession, path, checksum)
     if fault := _fault(path, file):
         raise InputError(
             f"{path}: {fault}: delete the file and fetch it anew from {file.address}, or correct "

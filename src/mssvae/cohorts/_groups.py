@@ -16,13 +16,13 @@ _NO_GROUP = ("", "na", "n/a", "nan", "null")
 
 
 def read_group_mapping(path: str | os.PathLike) -> pd.DataFrame:
-    """Read the mapping from the labels of a source to groups.
+    """Read the mapping from the labels of a source to groups; capitals do not count in labels.
 
     Returns
     -------
     DataFrame
         Indexed by ``label``: ``group``, empty where samples with the label are left out (also for
-        NA and the like), and ``reason``, which says why.
+        NA and the like), and ``reason``, which says why; with a group, it is a remark.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def read_group_mapping(path: str | os.PathLike) -> pd.DataFrame:
             f"{path}: the columns are {', '.join(table.columns)}: they must be label, group, reason"
         )
     table["group"] = table["group"].mask(_is_missing(table["group"]), "")
-    for row in table[table["label"].duplicated()].itertuples():
+    for row in table[table["label"].str.casefold().duplicated()].itertuples():
         raise InputError(f"{path}: the label {row.label!r} occurs twice: keep one line of it")
     for row in table[(table["group"] == "") & (table["reason"] == "")].itertuples():
         raise InputError(
@@ -60,19 +60,26 @@ def map_labels(labels: pd.Series, mapping: pd.DataFrame, mapping_name: str) -> p
     Raises
     ------
     InputError
-        If a label is not in the mapping: names it and some of its samples.
+        If labels are not in the mapping: names each and some of its samples.
     """
-    for label, samples in labels.groupby(labels, sort=False):
-        if label not in mapping.index:
-            raise InputError(
-                f"{mapping_name}: the label {label!r} is not in the mapping; it occurs in "
-                f"{len(samples)} samples ({_some(samples.index)}): add a line for it"
-            )
+    mapping = mapping.set_axis(mapping.index.str.casefold())
+    folded = labels.str.casefold()
+    unknown = labels[~folded.isin(mapping.index)]
+    if len(unknown):
+        each = "; ".join(
+            f"{label!r} of {len(samples)} samples ({_some(samples.index)})"
+            for label, samples in unknown.groupby(unknown, sort=False)
+        )
+        raise InputError(f"{mapping_name}: labels are not in the mapping: {each}: add a line each")
+    for label, samples in folded.groupby(folded, sort=False):
         if mapping["group"][label] == "":
             logger.info(
-                "%d samples labelled %s left out: %s", len(samples), label, mapping["reason"][label]
+                "%d samples labelled %s left out: %s",
+                len(samples),
+                labels[samples.index[0]],
+                mapping["reason"][label],
             )
-    groups = labels.map(mapping["group"])
+    groups = folded.map(mapping["group"])
     return groups[groups != ""]
 
 

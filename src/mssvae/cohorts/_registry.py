@@ -1,8 +1,9 @@
 """The registry of public datasets."""
 
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mssvae.errors import InputError
@@ -16,18 +17,22 @@ class RegistryFile:
     ----------
     name, address
         File name, and the address to download it from.
-    format
-        ``"table"`` (genes x samples, tab-separated) or ``"series_matrix"``.
     expect
-        What the content must have: ``n_samples`` and, for counts, ``n_genes`` and ``total_counts``.
+        What the content must have, as far as it is known: ``n_samples`` and, for counts,
+        ``n_genes`` and ``total_counts``.
+    rename
+        Regular expressions and what takes their place in the names of the samples, in this order.
+    r_object
+        Name of the counts in a file of R (see ``read_counts``).
     sha256
-        Checksum of the file, where its bytes never change.
+        Checksum of the file, where it is known and its bytes never change.
     """
 
     name: str
     address: str
-    format: str
-    expect: dict[str, int]
+    expect: dict[str, int] = field(default_factory=dict)
+    rename: dict[str, str] = field(default_factory=dict)
+    r_object: str | None = None
     sha256: str | None = None
 
 
@@ -38,11 +43,13 @@ class Dataset:
     Parameters
     ----------
     sample_name
-        Field of the series matrix that holds the sample names used in the counts.
+        Field of the series matrices that holds the sample names used in the counts.
     label
         Characteristic of a sample that is mapped to its group.
-    counts, samples
-        The count matrix and the description of its samples.
+    counts
+        The count matrix.
+    samples
+        The series matrices, one per sequencing platform.
     """
 
     accession: str
@@ -51,7 +58,7 @@ class Dataset:
     sample_name: str
     label: str
     counts: RegistryFile
-    samples: RegistryFile
+    samples: list[RegistryFile]
 
 
 def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Dataset]:
@@ -66,7 +73,7 @@ def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Da
     ------
     InputError
         If an accession is asked for twice or is not in the registry, or its entry lacks a key, has
-        an unknown one, or names an unknown format.
+        an unknown one, or a regular expression is none.
     """
     import yaml
 
@@ -84,16 +91,18 @@ def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Da
             )
         entry = dict(registry[accession])
         try:
-            files = {role: RegistryFile(**entry.pop(role)) for role in ("counts", "samples")}
-            datasets.append(Dataset(accession=accession, **entry, **files))
+            counts = RegistryFile(**entry.pop("counts"))
+            samples = [RegistryFile(**file) for file in entry.pop("samples")]
+            datasets.append(Dataset(accession=accession, counts=counts, samples=samples, **entry))
+            for pattern in (pattern for file in (counts, *samples) for pattern in file.rename):
+                re.compile(pattern)
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: the entry {accession} has a missing or an unknown key: {error}"
             ) from error
-        for role, expected in (("counts", "table"), ("samples", "series_matrix")):
-            if files[role].format != expected:
-                raise InputError(
-                    f"{path}: the {role} of {accession} have the unknown format "
-                    f"{files[role].format!r}: use {expected!r}"
-                )
+        except re.error as error:
+            raise InputError(
+                f"{path}: the entry {accession} renames samples by {error.pattern!r}, which is no "
+                f"regular expression: {error}"
+            ) from error
     return datasets
