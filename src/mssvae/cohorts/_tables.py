@@ -230,7 +230,7 @@ def _read_mtx(path: Path) -> tuple[sparse.csr_matrix, pd.Index, pd.Index]:
 
     with readable(path, "counts"):
         try:
-            matrix = sparse.csr_matrix(mmread(path)).T
+            matrix = sparse.csr_matrix(mmread(path).T)
         except ValueError as error:
             raise InputError(
                 f"{path}: not a Matrix Market file ({error}): copy or write it again"
@@ -243,7 +243,7 @@ def _read_mtx(path: Path) -> tuple[sparse.csr_matrix, pd.Index, pd.Index]:
             f"files beside it name {len(genes)} genes and {len(samples)} samples (barcodes): it "
             "needs one row per gene and one column per sample"
         )
-    return matrix.tocsr(), samples, genes
+    return matrix, samples, genes
 
 
 def _read_names(matrix: Path, *stems: str) -> pd.Index:
