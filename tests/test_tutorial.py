@@ -23,6 +23,22 @@ def blocks():
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def run(command, folder):
+    answer = subprocess.run(
+        command,
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A copy of the repository in which every step of the tutorial was taken."""
@@ -30,25 +46,13 @@ def folder(tmp_path_factory):
     for name in ("config", "envs", "profiles", "scripts", "src", "workflow"):
         shutil.copytree(REPOSITORY / name, folder / name)
     shutil.copy(REPOSITORY / "Snakefile", folder)
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(folder / "src"),
-    }
     for language, code in blocks():
         if language == "yaml":
             (folder / "config/mine.yaml").write_text(code)
-            continue
-        command = {"python": [sys.executable, "-W", "error", "-c"], "sh": ["sh", "-e", "-c"]}
-        answer = subprocess.run(
-            [*command[language], code],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+        elif language == "python":
+            run([sys.executable, "-W", "error", "-c", code], folder)
+        else:
+            run(["sh", "-e", "-c", code], folder)
     return folder
 
 
@@ -78,6 +82,22 @@ def test_the_command_makes_the_files_that_the_tutorial_names(folder):
     assert [name for name in names if not (results / name).exists()] == []
     composition = pd.read_csv(results / "tables/composition.tsv", sep="\t", index_col="group")
     assert composition["samples"].to_dict() == {"control": 40, "patient": 40, "Total": 80}
+
+
+def test_the_command_reads_matrix_market_files_and_again_when_a_name_changes(folder):
+    config = folder / "config/mtx.yaml"
+    text = blocks()[1][1].replace("run: mine", "run: mtx")
+    config.write_text(text.replace("data/counts.h5ad", "data/mtx/matrix.mtx"))
+    counts = "results/mtx/cohorts/my_cohort/data/counts.h5ad"
+    command = ["snakemake", "--cores", "1", counts, "--configfile", config]
+    genes = folder / "data/mtx/genes.tsv"
+    names = genes.read_text()
+    run(command, folder)
+    genes.write_text(names.replace("ENSG", "gene"))
+    run(command, folder)
+    renamed = ad.read_h5ad(folder / counts)
+    assert renamed.var_names.str.startswith("gene").all()
+    genes.write_text(names)
 
 
 def test_python_makes_the_fit_of_the_command(folder):

@@ -66,7 +66,18 @@ def cohort_inputs(wildcards):
     """What the source of a cohort's counts needs, by name."""
     cohort = COHORTS[wildcards.cohort]
     if cohort["source"] == "files":
-        return {"counts": cohort["counts"], "samples": cohort["samples"]}
+        counts = Path(cohort["counts"])
+        # A Matrix Market file has the names of genes and samples beside it.
+        names = ("genes", "features", "barcodes") if ".mtx" in counts.suffixes else ()
+        return {
+            "counts": cohort["counts"],
+            "samples": cohort["samples"],
+            "names": [
+                str(path)
+                for name in names
+                for path in counts.parent.glob(f"{name}.tsv*")
+            ],
+        }
     inputs = {}
     if cohort["source"] in ("geo", "auto"):
         inputs |= {
