@@ -224,6 +224,16 @@ def test_addresses_of_the_registry_have_the_form_of_geo():
             assert file.address == f"{folder}/matrix/{file.name}"
 
 
+def test_the_config_of_the_whole_cohort_fits_registry_and_mapping():
+    cohort = yaml.safe_load((ROOT / "config" / "whole.yaml").read_text())["cohorts"]["whole"]
+    datasets = cohorts.read_registry(ROOT / "config" / "datasets.yaml", cohort["datasets"])
+    assert [len(dataset.samples) for dataset in datasets] == [1, 2]
+    groups = cohorts.read_group_mapping(ROOT / cohort["group_mapping"])["group"]
+    # Table 1 of the paper.
+    assert cohort["groups"] == [group for group in groups.unique() if group]
+    assert len(cohort["groups"]) == 6
+
+
 def test_every_label_of_gse183635_has_a_group_or_a_reason(data_folder):
     path = data_folder / "GSE183635" / "GSE183635-GPL20301_series_matrix.txt.gz"
     labels = cohorts.read_series_matrix(path, "title")["patient group"]

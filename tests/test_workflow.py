@@ -158,6 +158,11 @@ class TestConfig:
         ):
             assert rule in answer.stdout + answer.stderr
 
+    def test_the_whole_cohort_plans_its_figures_and_tables(self):
+        answer = snakemake("-n", "--forceall", "--configfile", "config/whole.yaml")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert "results/whole/cohorts/whole/figures/specific_processes.pdf" in answer.stdout
+
     def test_every_setting_of_a_fit_is_in_the_schema(self):
         schema = yaml.safe_load(SCHEMA.read_text())
         settings = {field.name for field in fields(FitSettings)}
