@@ -172,18 +172,24 @@ def test_samples_that_an_earlier_dataset_has_are_left_out_by_name_or_counts(regi
     folder = registry.parent / "data" / "GSE1"
     text_file(folder / "counts.txt.gz", COUNTS.replace("s2", "Vumc-HD-2"))
     text_file(folder / "series.txt.gz", SERIES.replace("s2", "Vumc-HD-2"))
-    # The first has the counts of s1, the second the name of Vumc-HD-2.
-    names = ["other", "VUMC_HD 2", "t3", "t4"]
+    # The first has the counts of s1, the others but the last the name of Vumc-HD-2 and s3.
+    names = ["other", "VUMC_HD 2", "s3", "t4"]
     counts = "\t" + "\t".join(names) + "\nENSG1\t1\t1\t5\t5\nENSG3\t7\t1\t5\t6\n"
     series = SERIES
     for i, name in enumerate(names, 1):
         series = series.replace(f'"s{i}"', f'"{name}"')
     add_dataset(registry, counts, series)
     adata = load(registry, accessions=["GSE1", "GSE2"])
-    assert adata.obs_names.tolist() == ["s1", "Vumc-HD-2", "s3", "s4", "t3", "t4"]
+    assert adata.obs_names.tolist() == ["s1", "Vumc-HD-2", "s3", "s4", "t4"]
     assert adata["Vumc-HD-2", "ENSG1"].X.toarray() == 2
-    assert "GSE2: 2 samples left out that an earlier dataset has, such as other" in caplog.text
-    assert adata.uns["source"]["n_samples"] == 6
+    assert "GSE2: 3 samples left out that an earlier dataset has, such as other" in caplog.text
+    assert adata.uns["source"]["n_samples"] == 5
+
+
+def test_a_dataset_that_an_earlier_one_has_whole_adds_nothing(registry):
+    add_dataset(registry, COUNTS, SERIES)
+    adata = load(registry, accessions=["GSE1", "GSE2"])
+    assert adata.obs["dataset"].tolist() == ["GSE1"] * 4
 
 
 def test_datasets_without_a_common_gene_are_an_error_that_names_genes_of_each(registry):

@@ -4,11 +4,14 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial, reduce
 from itertools import pairwise
 from pathlib import Path
 
 import anndata as ad
+import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from mssvae.cohorts._fetch import DownloadError, fetch
 from mssvae.cohorts._groups import map_labels, ordered_groups, read_group_mapping
@@ -190,32 +193,39 @@ def _renamed(names: pd.Index, file: RegistryFile) -> pd.Index:
 
 def _joined(parts: Sequence[ad.AnnData]) -> ad.AnnData:
     """Join datasets on their common genes and leave out samples that an earlier one has."""
-    adata = ad.concat(parts, join="inner")
-    if not adata.n_vars:
-        genes = ", ".join(f"{part.obs['dataset'].iloc[0]} {part.var_names[0]}" for part in parts)
+    genes = reduce(partial(pd.Index.intersection, sort=False), [part.var_names for part in parts])
+    if genes.empty:
+        first = ", ".join(f"{part.obs['dataset'].iloc[0]} {part.var_names[0]}" for part in parts)
         raise InputError(
-            f"the datasets have no gene in common; their first genes are {genes}: they must name "
+            f"the datasets have no gene in common; their first genes are {first}: they must name "
             "genes in the same way"
         )
-    adata.X.sort_indices()
-    rows = (
-        adata.X.indices[start:end].tobytes() + adata.X.data[start:end].tobytes()
-        for start, end in pairwise(adata.X.indptr)
-    )
-    name = adata.obs_names.str.casefold().str.replace(r"[^a-z0-9]+", "-", regex=True)
-    dataset = adata.obs["dataset"].to_numpy()
-    duplicate = pd.Series(False, index=range(adata.n_obs))
-    for key in (name, pd.Index([hashlib.sha256(row).hexdigest() for row in rows])):
-        first = pd.Series(dataset).groupby(key, sort=False).transform("first")
-        duplicate |= first.to_numpy() != dataset
-    for accession, samples in adata.obs_names[duplicate].groupby(dataset[duplicate]).items():
-        logger.info(
-            "%s: %d samples left out that an earlier dataset has, such as %s",
-            accession,
-            len(samples),
-            samples[0],
-        )
-    return adata[~duplicate.to_numpy()].copy()
+    kept, seen = [], set()
+    for part in parts:
+        part = part[:, genes].copy()
+        names = part.obs_names.str.casefold().str.replace(r"[^a-z0-9]+", "-", regex=True)
+        keys = list(zip(names, _row_digests(part.X), strict=True))
+        new = np.array([seen.isdisjoint(both) for both in keys])
+        if not new.all():
+            logger.info(
+                "%s: %d samples left out that an earlier dataset has, such as %s",
+                part.obs["dataset"].iloc[0],
+                (~new).sum(),
+                part.obs_names[~new][0],
+            )
+        seen.update(*keys)
+        kept.append(part[new])
+    return ad.concat(kept)
+
+
+def _row_digests(matrix: sparse.csr_matrix) -> list[bytes]:
+    matrix.sort_indices()
+    return [
+        hashlib.sha256(
+            matrix.indices[start:end].tobytes() + matrix.data[start:end].tobytes()
+        ).digest()
+        for start, end in pairwise(matrix.indptr)
+    ]
 
 
 def _check_content(path: os.PathLike, file: RegistryFile, found: dict[str, int]) -> None:
