@@ -1,4 +1,5 @@
 # `make reproduce`: from counts to figures, small version.  `make test`: the test suite.
+# `make report`: figures, tables and runtimes of the small version in one file, results/quick/report.html.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
 # All set up what they need first; `make setup` does just that.
 
@@ -7,7 +8,7 @@ CORES ?= $(shell nproc)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 
-.PHONY: setup reproduce test benchmark
+.PHONY: setup reproduce report test benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -22,6 +23,9 @@ reproduce: setup
 	$(SNAKEMAKE) --configfile config/quick.yaml
 	@echo; echo "Figures:"; ls results/quick/figures/*.pdf results/quick/*/*/figures/*.pdf
 	@echo "Tables:"; ls results/quick/tables/* results/quick/cohorts/*/tables/* results/quick/simulations/*/*.csv
+
+report: setup  # of what `make reproduce` made
+	$(SNAKEMAKE) --configfile config/quick.yaml --report results/quick/report.html
 
 test: setup
 	.venv/bin/python -m pytest

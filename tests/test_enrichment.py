@@ -15,6 +15,7 @@ from mssvae import InputError
 from mssvae.enrichment import (
     _over_representation,
     _r,
+    gene_names,
     go_gene_sets,
     over_representation,
     summarise,
@@ -441,3 +442,17 @@ def test_clusterprofiler_engine_calls_enrichgo_and_reads_its_result(tmp_path):
         "",
         "[2.0] 4.10.0",
     ]
+
+
+class TestGeneNames:
+    def test_symbols_and_names_in_the_order_given(self):
+        names = gene_names(["ENSG00000163736", "not a gene", "ENSG00000163737"])
+        assert names["gene"].tolist() == ["ENSG00000163736", "not a gene", "ENSG00000163737"]
+        assert names["symbol"].tolist() == ["PPBP", "not a gene", "PF4"]
+        assert names["name"].tolist()[0] == "pro-platelet basic protein"
+        assert pd.isna(names["name"][1])
+
+    def test_no_gene_known(self):
+        names = gene_names(["a", "b"])
+        assert names["symbol"].tolist() == ["a", "b"]
+        assert names["name"].isna().all()

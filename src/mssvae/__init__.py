@@ -14,6 +14,7 @@ _SUBMODULES = (
     "factors",
     "figures",
     "metrics",
+    "pages",
     "preprocess",
     "replicates",
     "simulate",

@@ -28,6 +28,8 @@ _NAME_COLUMNS = (
     "feature",
     "simulation",
     "method",
+    "symbol",
+    "name",
 )
 
 

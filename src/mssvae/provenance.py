@@ -2,6 +2,9 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 
 def commit() -> str | None:
@@ -20,3 +23,37 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def provenance_table(manifests: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Return what fits were made from and with: one row per fact, one column per fit.
+
+    Parameters
+    ----------
+    manifests
+        By name of the fit, what `mssvae.MSSVAE.manifest` returned, with ``source``, where the data
+        come from, and the ``commit`` of the code.
+
+    Returns
+    -------
+    DataFrame
+        The column ``fact``, then one per fit; a fact that a fit does not have is missing.
+    """
+    facts = {}
+    for name, manifest in manifests.items():
+        source = manifest["source"]
+        facts[name] = {
+            "source of the data": source["kind"],
+            "accessions": ", ".join(source.get("accessions", [])) or None,
+            "samples": manifest["n_samples"],
+            "features": manifest["n_features"],
+            "studies": ", ".join(manifest["studies"]),
+            "seed of the fit": manifest["settings"]["seed"],
+            "mssvae": manifest["mssvae"],
+            "commit": manifest["commit"],
+            "device": f"{manifest['device']} ({manifest['device_name']})",
+            "threads": manifest["threads"],
+            "python": manifest["python"],
+            **manifest["packages"],
+        }
+    return pd.DataFrame(facts, dtype=object).rename_axis("fact").reset_index()

@@ -62,13 +62,21 @@ rule quality_control:
         code=library("preprocess.py"),
     output:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
-        steps="results/{run}/cohorts/{cohort}/tables/qc_steps.tsv",
+        steps=report(
+            "results/{run}/cohorts/{cohort}/tables/qc_steps.tsv",
+            caption="../report/qc_steps.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Appendix C.4: steps of quality control"},
+        ),
         samples="results/{run}/cohorts/{cohort}/qc/samples.tsv",
         genes="results/{run}/cohorts/{cohort}/qc/genes.tsv.gz",
         composition=report(
             "results/{run}/cohorts/{cohort}/tables/composition.tsv",
-            category="{cohort}",
-            labels={"table": "Table 1: composition"},
+            caption="../report/composition.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Table 1: samples of each group"},
         ),
     log:
         "results/{run}/logs/{cohort}/quality_control.log",
@@ -101,7 +109,13 @@ rule select_genes:
         code=library("preprocess.py"),
     output:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
-        genes="results/{run}/cohorts/{cohort}/tables/genes.tsv.gz",
+        genes=report(
+            "results/{run}/cohorts/{cohort}/tables/genes.tsv.gz",
+            caption="../report/genes.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Section 5: selected genes"},
+        ),
     log:
         "results/{run}/logs/{cohort}/select_genes.log",
     benchmark:

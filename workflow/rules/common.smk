@@ -168,3 +168,8 @@ def manifests():
         cohort: f"results/{{run}}/cohorts/{cohort}/fit/manifest.json"
         for cohort in COHORTS
     }
+
+
+def captions():
+    """The captions of tables and figures, plain text."""
+    return sorted(map(str, (REPOSITORY / "workflow/report").glob("*.rst")))

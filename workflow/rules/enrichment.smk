@@ -8,7 +8,13 @@ rule enrichment:
         code=library("enrichment/*"),
     output:
         terms="results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
-        summary="results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
+        summary=report(
+            "results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
+            caption="../report/enrichment_summary.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Section 5: tests of each factor"},
+        ),
         engine="results/{run}/cohorts/{cohort}/enrichment/engine.json",
     log:
         "results/{run}/logs/{cohort}/enrichment.log",
@@ -37,11 +43,25 @@ rule processes:
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
         code=library("enrichment/*", "factors.py"),
     output:
-        shared="results/{run}/cohorts/{cohort}/tables/shared_processes.tsv",
-        specific="results/{run}/cohorts/{cohort}/tables/specific_processes.tsv",
+        shared=report(
+            "results/{run}/cohorts/{cohort}/tables/shared_processes.tsv",
+            caption="../report/shared_processes.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Figure 4: processes of shared factors"},
+        ),
+        specific=report(
+            "results/{run}/cohorts/{cohort}/tables/specific_processes.tsv",
+            caption="../report/specific_processes.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Figure 5: processes of specific factors"},
+        ),
         shares=report(
             "results/{run}/cohorts/{cohort}/tables/enriched_shares.tsv",
-            category="{cohort}",
+            caption="../report/enriched_shares.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
             labels={"table": "Section 5: share of factors with an enriched process"},
         ),
     log:

@@ -5,12 +5,13 @@ rule figure_schematic:
     input:
         code=library("figures/*"),
     output:
-        pdf=report(
-            "results/{run}/figures/schematic.pdf",
+        pdf="results/{run}/figures/schematic.pdf",
+        png=report(
+            "results/{run}/figures/schematic.png",
+            caption="../report/schematic.rst",
             category="Model",
-            labels={"figure": "Figure 1: schematic"},
+            labels={"figure": "Figure 1: the model"},
         ),
-        png="results/{run}/figures/schematic.png",
     log:
         "results/{run}/logs/figure_schematic.log",
     benchmark:
@@ -35,12 +36,14 @@ rule figure_qc:
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
     output:
-        pdf=report(
-            "results/{run}/cohorts/{cohort}/figures/qc.pdf",
-            category="{cohort}",
-            labels={"figure": "Quality control"},
+        pdf="results/{run}/cohorts/{cohort}/figures/qc.pdf",
+        png=report(
+            "results/{run}/cohorts/{cohort}/figures/qc.png",
+            caption="../report/qc.rst",
+            category="Cohort {cohort}",
+            subcategory="Figures",
+            labels={"figure": "Appendix C.4: quality control"},
         ),
-        png="results/{run}/cohorts/{cohort}/figures/qc.png",
     log:
         "results/{run}/logs/{cohort}/figure_qc.log",
     benchmark:
@@ -73,12 +76,14 @@ rule figure_convergence:
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
     output:
-        pdf=report(
-            "results/{run}/cohorts/{cohort}/figures/convergence.pdf",
-            category="{cohort}",
-            labels={"figure": "Convergence"},
+        pdf="results/{run}/cohorts/{cohort}/figures/convergence.pdf",
+        png=report(
+            "results/{run}/cohorts/{cohort}/figures/convergence.png",
+            caption="../report/convergence.rst",
+            category="Cohort {cohort}",
+            subcategory="Figures",
+            labels={"figure": "Convergence of the fit"},
         ),
-        png="results/{run}/cohorts/{cohort}/figures/convergence.png",
     log:
         "results/{run}/logs/{cohort}/figure_convergence.log",
     benchmark:
@@ -104,12 +109,14 @@ rule figure_masks:
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
     output:
-        pdf=report(
-            "results/{run}/cohorts/{cohort}/figures/masks.pdf",
-            category="{cohort}",
+        pdf="results/{run}/cohorts/{cohort}/figures/masks.pdf",
+        png=report(
+            "results/{run}/cohorts/{cohort}/figures/masks.png",
+            caption="../report/masks.rst",
+            category="Cohort {cohort}",
+            subcategory="Figures",
             labels={"figure": "Masks"},
         ),
-        png="results/{run}/cohorts/{cohort}/figures/masks.png",
     log:
         "results/{run}/logs/{cohort}/figure_masks.log",
     benchmark:
@@ -135,12 +142,14 @@ rule figure_processes:
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
     output:
-        pdf=report(
-            "results/{run}/cohorts/{cohort}/figures/{kind}_processes.pdf",
-            category="{cohort}",
+        pdf="results/{run}/cohorts/{cohort}/figures/{kind}_processes.pdf",
+        png=report(
+            "results/{run}/cohorts/{cohort}/figures/{kind}_processes.png",
+            caption="../report/processes.rst",
+            category="Cohort {cohort}",
+            subcategory="Figures",
             labels={"figure": "Figures 4 and 5: processes of {kind} factors"},
         ),
-        png="results/{run}/cohorts/{cohort}/figures/{kind}_processes.png",
     log:
         "results/{run}/logs/{cohort}/figure_{kind}_processes.log",
     benchmark:

@@ -24,7 +24,13 @@ rule fit_cohort:
         latent="results/{run}/cohorts/{cohort}/fit/latent.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
         history="results/{run}/cohorts/{cohort}/fit/history.tsv",
-        manifest="results/{run}/cohorts/{cohort}/fit/manifest.json",
+        manifest=report(
+            "results/{run}/cohorts/{cohort}/fit/manifest.json",
+            caption="../report/manifest.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Manifest of the fit"},
+        ),
     log:
         "results/{run}/logs/{cohort}/fit.log",
     benchmark:
@@ -52,7 +58,13 @@ rule gene_sets:
         code=library("factors.py"),
     output:
         sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
-        factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
+        factors=report(
+            "results/{run}/cohorts/{cohort}/tables/factors.tsv",
+            caption="../report/factors.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Factors"},
+        ),
     log:
         "results/{run}/logs/{cohort}/gene_sets.log",
     benchmark:

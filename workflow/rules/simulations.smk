@@ -162,7 +162,13 @@ rule collect_scores:
             replicate=reported_replicates,
         ),
     output:
-        scores="results/{run}/simulations/{simulation}/scores.csv",
+        scores=report(
+            "results/{run}/simulations/{simulation}/scores.csv",
+            caption="../report/scores.rst",
+            category="Simulation {simulation}",
+            subcategory="Tables",
+            labels={"table": "Scores of every replicate"},
+        ),
     log:
         "results/{run}/logs/simulations/{simulation}/collect_scores.log",
     benchmark:
@@ -186,8 +192,10 @@ rule summary:
     output:
         summary=report(
             "results/{run}/simulations/{simulation}/summary.csv",
+            caption="../report/summary.rst",
             category="Simulation {simulation}",
-            labels={"table": "Scores"},
+            subcategory="Tables",
+            labels={"table": "Summary of the scores"},
         ),
     log:
         "results/{run}/logs/simulations/{simulation}/summary.log",
@@ -214,8 +222,9 @@ use rule summary as summary_of_all with:
     output:
         summary=report(
             "results/{run}/tables/simulations.csv",
-            category="Simulations",
-            labels={"table": "Scores of all simulations"},
+            caption="../report/simulations.rst",
+            category="All simulations",
+            labels={"table": "Summary of the scores"},
         ),
     log:
         "results/{run}/logs/simulations.log",
@@ -232,6 +241,7 @@ rule settings:
     output:
         settings=report(
             "results/{run}/tables/settings.tsv",
+            caption="../report/settings.rst",
             category="Model",
             labels={"table": "Table 2: settings"},
         ),
@@ -280,12 +290,14 @@ rule figure_simulation:
         ),
         code=library("figures/*", "replicates.py", "metrics.py"),
     output:
-        pdf=report(
-            "results/{run}/simulations/{simulation}/figures/simulation.pdf",
+        pdf="results/{run}/simulations/{simulation}/figures/simulation.pdf",
+        png=report(
+            "results/{run}/simulations/{simulation}/figures/simulation.png",
+            caption="../report/simulation.rst",
             category="Simulation {simulation}",
+            subcategory="Figures",
             labels={"figure": "Figures 2 and 3: scores and an example"},
         ),
-        png="results/{run}/simulations/{simulation}/figures/simulation.png",
     log:
         "results/{run}/logs/simulations/{simulation}/figure_simulation.log",
     benchmark:
@@ -329,12 +341,14 @@ rule figure_worst:
         ),
         code=library("figures/*", "replicates.py", "metrics.py"),
     output:
-        pdf=report(
-            "results/{run}/simulations/{simulation}/figures/worst.pdf",
+        pdf="results/{run}/simulations/{simulation}/figures/worst.pdf",
+        png=report(
+            "results/{run}/simulations/{simulation}/figures/worst.png",
+            caption="../report/worst.rst",
             category="Simulation {simulation}",
+            subcategory="Figures",
             labels={"figure": "Figure 6: the worst replicate"},
         ),
-        png="results/{run}/simulations/{simulation}/figures/worst.png",
     log:
         "results/{run}/logs/simulations/{simulation}/figure_worst.log",
     benchmark:

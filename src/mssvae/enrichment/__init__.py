@@ -5,5 +5,6 @@ The tests run in R, through rpy2 and from the main thread only; nothing here sta
 
 from mssvae.enrichment._over_representation import go_gene_sets, over_representation
 from mssvae.enrichment._processes import summarise, top_processes
+from mssvae.enrichment._symbols import gene_names
 
-__all__ = ["go_gene_sets", "over_representation", "summarise", "top_processes"]
+__all__ = ["gene_names", "go_gene_sets", "over_representation", "summarise", "top_processes"]

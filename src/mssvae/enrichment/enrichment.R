@@ -33,6 +33,16 @@ describe_terms <- function(ids) {
   terms$term[match(ids, terms$go_id)]
 }
 
+# Symbols and names of the genes that have them.
+gene_names <- function(genes) {
+  names <- DBI::dbGetQuery(
+    org.Hs.eg.db::org.Hs.eg_dbconn(),
+    "SELECT ensembl_id AS gene, symbol, gene_name AS name FROM genes JOIN ensembl USING (_id)
+     JOIN gene_info USING (_id) ORDER BY CAST(gene_id AS INTEGER)"
+  )
+  names[match(intersect(genes, names$gene), names$gene), ]
+}
+
 go_gene_sets <- function(min_size, max_size) {
   pairs <- read_annotation()
   size <- table(pairs$ID)

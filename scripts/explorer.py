@@ -1,0 +1,29 @@
+"""Build the page to look through the factors of all cohorts."""
+
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+from pathlib import Path
+
+from mssvae import pages
+from mssvae.files import atomic_path, read_table
+
+params, paths = snakemake.params, snakemake.input
+cohorts = {}
+for i, name in enumerate(params.cohorts):
+    cohorts[name] = pages.cohort(
+        title=params.titles[i],
+        masks=read_table(paths.masks[i], index="gene"),
+        latent=read_table(paths.latent[i], index="sample"),
+        factors=read_table(paths.factors[i]),
+        terms=read_table(paths.terms[i]),
+        samples=read_table(paths.samples[i]),
+        names=read_table(paths.names[i]),
+        manifest=json.loads(Path(paths.manifest[i]).read_text()),
+        threshold=params.thresholds[i],
+        fdr=params.fdrs[i],
+    )
+with atomic_path(snakemake.output.page) as path:
+    path.write_text(pages.explorer(snakemake.wildcards.run, cohorts), encoding="utf-8")

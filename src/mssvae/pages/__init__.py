@@ -1,0 +1,6 @@
+"""Pages for a browser, each one self-contained HTML file that loads nothing from anywhere else."""
+
+from mssvae.pages._explorer import cohort, explorer
+from mssvae.pages._tables import Table, tables
+
+__all__ = ["Table", "cohort", "explorer", "tables"]
