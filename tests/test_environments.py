@@ -44,5 +44,6 @@ def test_pyproject_and_virtual_environment_agree():
     lines = {
         line.lower() for line in (REPOSITORY / "envs/requirements.txt").read_text().splitlines()
     }
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["enrichment"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["enrichment"], *extras["pages"]]
     assert [pin for pin in wanted if pin.lower() not in lines] == []
