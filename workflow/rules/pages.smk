@@ -46,7 +46,7 @@ rule explorer:
         names=collect(
             "results/{{run}}/cohorts/{cohort}/tables/gene_names.tsv.gz", cohort=COHORTS
         ),
-        code=library("explorer/*", "figures/_common.py"),
+        code=library("pages/*", "figures/_common.py"),
     output:
         # Not in the report: browsers open no page of this size from within another one.
         page="results/{run}/explorer.html",

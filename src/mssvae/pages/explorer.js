@@ -213,7 +213,7 @@ function search() {
   if (exact >= 0) return showGene(name, cohort, exact);
   const matches = cohort.genes.map((_, i) => i).filter((i) => {
     const [id, symbol, text] = cohort.genes[i].map((word) => word.toLowerCase());
-    return id.startsWith(query) || symbol.startsWith(query) || text.includes(query);
+    return id.startsWith(query) || symbol.startsWith(query) || ` ${text}`.includes(` ${query}`);
   });
   if (matches.length === 1) return showGene(name, cohort, matches[0]);
   at("found").replaceChildren(
