@@ -193,8 +193,8 @@ class Restructuring:
         residuals = self._residuals()
         self._grow(residuals)
         if not last:
-            self._add_factors(residuals)
             self._split()
+            self._add_factors(residuals)
         self._share()
         self._merge()
         self._rotate()
@@ -295,6 +295,11 @@ class Restructuring:
         for part, candidate in zip(own, candidates, strict=True):
             if candidate is not None:
                 self._add_factor(part, *candidate[1:])
+        # What no study shows by itself, all together may.
+        if not self.moves["columns started"]:
+            pooled = self._candidate(residuals, shared)
+            if pooled is not None:
+                self._add_factor(shared, *pooled[1:])
 
     def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> bool:
         """Start a column on scores [n], or correct the one that holds a function of them.
@@ -319,14 +324,16 @@ class Restructuring:
 
     def _related(self, scores: Tensor, part: _Part) -> list[tuple[_Part, int]]:
         """Return the columns that share information with scores [n] of a part's samples."""
-        shared = self.parts[0]
-        known = [(shared, shared.means[part.rows])]
-        if part is not shared:
-            known.append((part, part.means))
+        shared, *own = self.parts
+        if part is shared:
+            known = [(shared, shared.means, scores)]
+            known += [(other, other.means, scores[other.rows]) for other in own]
+        else:
+            known = [(shared, shared.means[part.rows], scores), (part, part.means, scores)]
         related = []
-        for other, means in known:
+        for other, means, values in known:
             columns = other.columns()
-            information = mutual_information(scores[:, None], means[:, columns])[0]
+            information = mutual_information(values[:, None], means[:, columns])[0]
             related += [
                 (other, k)
                 for k, nats in zip(columns, information, strict=True)
