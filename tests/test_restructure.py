@@ -494,6 +494,16 @@ class TestStartingColumns:
         moves(module, x)
         assert explained(module, x, *shared[1]) > 0.6
 
+    def test_a_factor_that_a_column_mixes_with_another_is_started(self, made, rng):
+        shared, own = truth(rng)
+        other = new_factor(rng, 0)
+        effects = [*flat(shared, own), (other, range(24, 32))]
+        mixed = (own[0][0][0] + other) / np.sqrt(2)
+        module, x = made(effects, shared, [[(mixed, OWN_BLOCKS[0])], *own[1:]])
+        assert moves(module, x)["columns started"] == 1
+        started = posterior_means(module, x, 1)[:, 1]
+        assert abs(correlation(started, other[ROWS[1]])) > 0.9
+
     def test_the_last_round_starts_none(self, made, rng):
         shared, own = truth(rng)
         module, x = made(flat(shared, own), shared[:1], own)

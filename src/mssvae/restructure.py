@@ -31,6 +31,8 @@ _NEW_FACTOR = 0.15
 # A column holds a function of a factor instead, if they are not correlated, and the factor explains
 # the column's features nearly as well.
 _NOT_LINEAR, _AS_WELL = 0.5, 0.8
+# Beside related columns, a new factor explains this share of the variance of a few features.
+_MUCH = 0.25
 _MAX_BINS, _SAMPLES_PER_CELL = 8, 6
 # A feature on which a factor has less than this share of its largest effect in a study is not
 # affected by it.
@@ -238,13 +240,16 @@ class Restructuring:
 
     @staticmethod
     def _explained(scores: Tensor, y: Tensor) -> Tensor:
-        """Return the variance of each feature of y [n, G] that scores [n] explain, as a share.
+        """Return the variance of each feature of y [n, G] that scores explain, as a share.
 
-        By regression on a cubic and the absolute value of the scores, as factors act nonlinearly.
+        By regression on a cubic and the absolute value of each column of scores, [n] or [n, K], as
+        factors act nonlinearly.
         """
         tiny = torch.finfo(scores.dtype).tiny
-        z = (scores - scores.mean()) / scores.std().clamp_min(tiny)
-        basis = torch.linalg.qr(torch.stack([torch.ones_like(z), z, z**2, z**3, z.abs()], 1))[0]
+        z = scores.reshape(len(scores), -1)
+        z = (z - z.mean(0)) / z.std(0).clamp_min(tiny)
+        basis = torch.cat([torch.ones_like(z[:, :1]), z, z**2, z**3, z.abs()], 1)
+        basis = torch.linalg.qr(basis)[0]
         centred = y - y.mean(0)
         total = centred.square().sum(0)
         share = (basis.T @ centred).square().sum(0) / total.clamp_min(tiny)
@@ -301,16 +306,13 @@ class Restructuring:
             if pooled is not None:
                 self._add_factor(shared, *pooled[1:])
 
-    def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> bool:
+    def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> None:
         """Start a column on scores [n], or correct the one that holds a function of them.
 
         Such as their absolute values: then features that are odd in the factor are missing, and
-        the scores explain what the column does. Nothing is done if they are otherwise known, or if
-        no column is free.
+        the scores explain what the column does. Nothing is done if they are otherwise known.
         """
         related = self._related(scores, part)
-        if not related:
-            return self._start_column(part, scores, features)
         if len(related) == 1 and related[0][0] is part:
             k = related[0][1]
             means, y = part.means[:, k], self.outputs[part.rows][:, part.support[:, k]]
@@ -319,8 +321,29 @@ class Restructuring:
             if linear < _NOT_LINEAR and after > _AS_WELL * before:
                 self._hold(part, k, scores, features)
                 self.moves["columns corrected"] += 1
-                return True
-        return False
+                return
+        if not related or self._explains_more(part, scores, features, related):
+            self._start_column(part, scores, features)
+
+    def _explains_more(
+        self, part: _Part, scores: Tensor, features: Tensor, related: list[tuple[_Part, int]]
+    ) -> bool:
+        """Return whether scores [n] explain much of a few features that related columns do not.
+
+        As one of two factors does that one column mixes. What is left of a factor because its
+        posterior means are not exact explains little.
+        """
+        shared = self.parts[0]
+        if part is shared and any(other is not shared for other, _ in related):
+            return False  # These know some of the samples only.
+        known = [
+            other.means[:, k] if other is part else other.means[part.rows, k]
+            for other, k in related
+        ]
+        y = self.outputs[part.rows][:, features]
+        before = self._explained(torch.stack(known, 1), y)
+        after = self._explained(torch.stack([*known, scores], 1), y)
+        return int((after - before > _MUCH).sum()) >= _MIN_FEATURES
 
     def _related(self, scores: Tensor, part: _Part) -> list[tuple[_Part, int]]:
         """Return the columns that share information with scores [n] of a part's samples."""
@@ -561,10 +584,12 @@ class Restructuring:
         other, j = columns[best]
         one, two = part.support[:, k], other.support[:, j]
         of_one, of_two = self._explained(scores, y), self._explained(known[best], y)
+        # Explaining a feature better does not make up for explaining another worse.
+        both = torch.minimum(of_one, of_two)
         same = (
             _jaccard(one, two) > _SAME_SUPPORT
-            or of_two[one].sum() > _AS_WELL * of_one[one].sum()
-            or of_one[two].sum() > _AS_WELL * of_two[two].sum()
+            or both[one].sum() > _AS_WELL * of_one[one].sum()
+            or both[two].sum() > _AS_WELL * of_two[two].sum()
         )
         return columns[best] if same else None
 
