@@ -23,10 +23,12 @@ from mssvae.module import Encoder, MultiStudyModule, normal_kl
 GROWN = "features added"
 # A column whose posterior is closer to the prior than this, in nats, holds no factor.
 _MIN_KL = 0.1
-# Independent factors share no information. Two columns that share more than this, in nats (a
-# correlation of 0.57 between normal variables), hold the same factor...
-_SAME_FACTOR = 0.2
-# ...and a direction of the residuals is a new factor if it shares less with every column.
+# Two columns may hold the same factor if they share more information than this, in nats: a
+# correlation of 0.57 between normal variables. They do if the one that explains more features
+# explains those of the other as well, or if they have the same features and share more than the
+# second value (a correlation of 0.8): then each may hold one side of zero.
+_SAME_FACTOR, _TWO_SIDES = 0.2, 0.5
+# A direction of the residuals is a new factor if it shares less with every column.
 _NEW_FACTOR = 0.15
 # A column holds a function of a factor instead, if they are not correlated, and the factor explains
 # the column's features nearly as well.
@@ -587,7 +589,7 @@ class Restructuring:
         # Explaining a feature better does not make up for explaining another worse.
         both = torch.minimum(of_one, of_two)
         same = (
-            _jaccard(one, two) > _SAME_SUPPORT
+            (_jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
             or both[one].sum() > _AS_WELL * of_one[one].sum()
             or both[two].sum() > _AS_WELL * of_two[two].sum()
         )
