@@ -19,7 +19,8 @@ torch.set_num_threads(snakemake.threads)
 code = commit()  # Before the fit: the files may change while it runs.
 
 adata = ad.read_h5ad(snakemake.input.selected)
-model = MSSVAE(adata, study_key="group", seed=params.seed, **params.model).fit(**params.fit)
+model = MSSVAE(adata, study_key="group", seed=params.seed, **params.model)
+model.fit(checkpoint=params.checkpoint, **params.fit)
 
 # Simulated data say what their rows are; cohorts have genes.
 rows = adata.var_names.name or "gene"
@@ -30,3 +31,5 @@ write_table(model.history, output.history)
 source = json.loads(Path(snakemake.input.source).read_text())
 write_json({**model.manifest(), "source": source, "commit": code}, output.manifest)
 model.save(output.model)
+# Last: a job that is killed before this goes on from there.
+Path(params.checkpoint).unlink(missing_ok=True)

@@ -71,7 +71,9 @@ class BatchSampler:
         self.members = [(study == m).nonzero().flatten() for m in range(int(study.max()) + 1)]
         self.n_batches = math.ceil(len(study) / batch_size)
         self.turn = 0
-        self.features = self._features(features_per_batch)
+        n_features = x.shape[1]
+        self.n_parts = math.ceil(n_features / (features_per_batch or n_features))
+        self.parts: list[Tensor] = []  # What is left of the present order of the features.
 
     def __iter__(self) -> Iterator[Batch]:
         n, n_studies = len(self.x), len(self.members)
@@ -85,15 +87,21 @@ class BatchSampler:
                 for members, count in zip(self.members, counts, strict=True)
             ]
             indices = torch.cat(drawn).to(self.x.device)
-            yield Batch(self.x[indices], self.log_base[indices], counts, next(self.features))
+            yield Batch(self.x[indices], self.log_base[indices], counts, self._next_features())
 
-    def _features(self, features_per_batch: int | None) -> Iterator[Tensor | slice]:
-        n_features = self.x.shape[1]
-        n_parts = math.ceil(n_features / (features_per_batch or n_features))
-        while True:
-            if n_parts == 1:
-                yield slice(None)
-                continue
-            order = torch.randperm(n_features, generator=self.generator).to(self.x.device)
-            for part in torch.tensor_split(order, n_parts):
-                yield part.sort().values
+    def _next_features(self) -> Tensor | slice:
+        if self.n_parts == 1:
+            return slice(None)
+        if not self.parts:
+            order = torch.randperm(self.x.shape[1], generator=self.generator)
+            self.parts = list(torch.tensor_split(order, self.n_parts))
+        return self.parts.pop(0).sort().values.to(self.x.device)
+
+    def state_dict(self) -> dict[str, object]:
+        """Return what the batches of the next epochs follow from."""
+        return {"generator": self.generator.get_state(), "turn": self.turn, "parts": self.parts}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self.generator.set_state(state["generator"])
+        self.turn, self.parts = state["turn"], state["parts"]

@@ -1,5 +1,7 @@
 """Writing files so that nothing half-written is left and equal data give equal bytes."""
 
+import errno
+import glob
 import gzip
 import hashlib
 import json
@@ -10,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+
+from mssvae.errors import InputError
 
 # Columns of names, which may look like numbers ("1") or missing values ("NA").
 _NAME_COLUMNS = (
@@ -33,26 +37,55 @@ _NAME_COLUMNS = (
 )
 
 
+# What to do about errors of the system that say that a place takes no file.
+_ROOM = "free some disk space, or raise the quota or limit, and run again"
+_FOLDER = "put it in a folder that you may write to, and run again"
+_ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _ROOM) | dict.fromkeys(
+    (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR), _FOLDER
+)
+_TEMPORARY = ".writing-"
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside ``path``, renamed to it on success and removed on failure.
 
     The temporary name keeps the suffixes of ``path``, so that writers which look at them
     (compression, figure format) behave as they would with the final name.
+
+    Raises
+    ------
+    InputError
+        If the disk is full, or the folder takes no files.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=f"-{path.name}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=f"-{path.name}", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        # HDF5 hides the first error behind the one of closing the file.
+        for cause in (error, error.__context__):
+            if isinstance(cause, OSError) and cause.errno in _ADVICE:
+                reason, advice = os.strerror(cause.errno), _ADVICE[cause.errno]
+                raise InputError(f"cannot write {path}: {reason}: {advice}") from error
+        raise
+
+
+def remove_leftovers(path: str | os.PathLike) -> None:
+    """Remove what writers of ``path`` left that were killed; no other may be at work."""
+    path = Path(path)
+    for leftover in path.parent.glob(f"{_TEMPORARY}*-{glob.escape(path.name)}"):
+        leftover.unlink()
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike, index: bool = False) -> None:

@@ -19,10 +19,12 @@ import torch
 from scipy import sparse
 
 from mssvae import __version__
+from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
 from mssvae.files import atomic_path
 from mssvae.likelihoods import LIKELIHOODS
 from mssvae.module import MultiStudyModule, normal_kl
+from mssvae.provenance import fit_sources_sha256
 from mssvae.restructure import Restructuring
 from mssvae.settings import PRESETS, FitSettings
 from mssvae.training import fit
@@ -143,7 +145,14 @@ class MSSVAE:
             ).to(self.device)
         self.module.eval()
 
-    def fit(self, preset: str = "default", **settings) -> "MSSVAE":
+    def fit(
+        self,
+        preset: str = "default",
+        *,
+        checkpoint: str | os.PathLike | None = None,
+        checkpoint_seconds: float = 60,
+        **settings,
+    ) -> "MSSVAE":
         """Train, and return the model itself.
 
         Parameters
@@ -151,13 +160,22 @@ class MSSVAE:
         preset : {"default", "paper"}
             ``"default"`` recovers best; ``"paper"`` has what the paper fixes (Table 2 for RNA data,
             appendix C.2) and trains the objective as written.
+        checkpoint : path, optional
+            A file to keep the state of training in. If it is there, training goes on from it, and
+            gives the same numbers as without a break. It stays when training is done, in case the
+            results are lost before they are saved: delete it then. Default none.
+        checkpoint_seconds : float
+            The checkpoint is written after an epoch, once so many seconds have passed since it was
+            last.
         **settings
             Any of ``mssvae.settings.FitSettings``, to change the preset.
 
         Raises
         ------
         InputError
-            If preset or setting is unknown or out of range, or the model was fitted already.
+            If preset or setting is unknown or out of range, or the model was fitted already; if the
+            checkpoint cannot be written, is damaged, or is of a fit with other settings, seed,
+            data, code, versions of packages, device or number of threads.
         FitError
             If the loss is not finite; names epoch and study.
         """
@@ -171,8 +189,12 @@ class MSSVAE:
                 raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
         fit_settings = replace(PRESETS[preset], **settings).for_samples(len(self._x))
         log.info("fit on %s with %s", self.device, fit_settings)
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
+        seed = self.settings["seed"]
         self.history = fit(
-            self.module, self._x, self._study, self.studies, fit_settings, self.settings["seed"]
+            self.module, self._x, self._study, self.studies, fit_settings, seed, kept
         )
         self.fit_settings = fit_settings
         return self
@@ -380,13 +402,31 @@ class MSSVAE:
             "n_features": len(self.var_names),
             "studies": self.studies,
             "device": str(self.device),
-            "device_name": torch.cuda.get_device_name(self.device)
-            if self.device.type == "cuda"
-            else platform.machine(),
+            "device_name": self._device_name(),
             "threads": torch.get_num_threads(),
             "python": platform.python_version(),
             "packages": {name: version(name) for name in packages},
         }
+
+    def _identity(self, fit_settings: FitSettings) -> dict[str, object]:
+        """Return all that the course of a fit follows from, the seed among the settings."""
+        samples = hashlib.sha256(self._study.numpy().tobytes()).hexdigest()
+        return {
+            **self.settings,
+            **asdict(fit_settings),
+            "data": self._data_sha256(),
+            "studies of the samples": samples,
+            "code": fit_sources_sha256(),
+            **{name: version(name) for name in ("numpy", "scipy", "torch")},
+            "device": self._device_name(),
+            "threads": torch.get_num_threads(),
+            "precision of products": fit_settings.product_precision(self.device),
+        }
+
+    def _device_name(self) -> str:
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return platform.machine()
 
     def _tables(self, tensors: Sequence[torch.Tensor], index: pd.Index) -> FactorTables:
         shared, *specific = tensors

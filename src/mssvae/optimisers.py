@@ -59,6 +59,15 @@ class RowAdam:
         self.table[rows] -= lr * known * mean / (metric * (1 - _BETA1**n_steps))
         return metric
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return moments and numbers of steps; the table belongs to its module."""
+        return {"mean": self.mean, "square": self.square, "n_steps": self.n_steps}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        for name, values in self.state_dict().items():
+            values.copy_(state[name])
+
 
 class TableOptimiser:
     """Adam for all tables of a module; for the masks under the spike-and-slab lasso.
@@ -146,6 +155,16 @@ class TableOptimiser:
             rates.append(prior.penalty_rate(gamma[features], lambda0, lambda1))
             eta.copy_(prior.updated_eta(gamma, self.settings.a, self.b))
         return rates
+
+    def state_dict(self) -> dict[str, object]:
+        """Return all but the tables, which belong to the module."""
+        return {"proximal": self.proximal, "adams": [adam.state_dict() for adam in self.adams]}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self.proximal = state["proximal"]
+        for adam, saved in zip(self.adams, state["adams"], strict=True):
+            adam.load_state_dict(saved)
 
     @torch.no_grad()
     def drop_dead_columns(self) -> None:

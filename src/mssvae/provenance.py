@@ -1,10 +1,35 @@
 """Where results come from."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+# The files of the library that decide, with data and settings, what a fit gives.
+FIT_SOURCES = (
+    "model.py",
+    "module.py",
+    "likelihoods.py",
+    "prior.py",
+    "settings.py",
+    "batches.py",
+    "objective.py",
+    "optimisers.py",
+    "training.py",
+    "restructure.py",
+    "validation.py",
+)
+
+
+def fit_sources_sha256() -> str:
+    """Return one SHA-256 checksum of the files of ``FIT_SOURCES``, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in FIT_SOURCES:
+        content = (Path(__file__).parent / name).read_bytes()
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 def commit() -> str | None:

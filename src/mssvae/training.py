@@ -2,7 +2,9 @@
 
 import logging
 import sys
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mssvae.batches import BatchSampler
+from mssvae.checkpoints import Checkpoint
 from mssvae.errors import FitError
 from mssvae.module import MultiStudyModule
 from mssvae.objective import backpropagate
@@ -26,6 +29,64 @@ _CONVERGED = 0.01
 _IN_ORDER = 2
 
 
+@dataclass
+class _Course:
+    """All that training carries from one epoch to the next.
+
+    Attributes
+    ----------
+    rounds : list of int
+        The epochs to come, counted from 0, before which columns are repaired.
+    history : list of dict
+        The rows of the epochs so far.
+    slabs : deque of list of Tensor
+        Those of the epochs since the last repair, as many as convergence is judged by.
+    n_in_order : int
+        How many repairs in a row found all columns in order.
+    end : int or None
+        The epoch to end before, counted from 0; known once training has converged.
+    """
+
+    module: MultiStudyModule
+    sampler: BatchSampler
+    noise_generator: torch.Generator
+    network_optimiser: torch.optim.Adam
+    table_optimiser: TableOptimiser
+    rounds: list[int]
+    slabs: deque[list[Tensor]]
+    history: list[dict[str, float]] = field(default_factory=list)
+    n_in_order: int = 0
+    end: int | None = None
+
+    def state_dict(self) -> dict[str, object]:
+        return {
+            "module": self.module.state_dict(),
+            "sampler": self.sampler.state_dict(),
+            "noise": self.noise_generator.get_state(),
+            "networks": self.network_optimiser.state_dict()["state"],
+            "tables": self.table_optimiser.state_dict(),
+            "slabs": list(self.slabs),
+            # By way of pandas, which leaves no numpy scalars: a checkpoint holds none.
+            "history": pd.DataFrame(self.history).to_dict("records"),
+            "rounds": self.rounds,
+            "n_in_order": self.n_in_order,
+            "end": self.end,
+        }
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        device = self.noise_generator.device
+        self.module.load_state_dict(state["module"])
+        self.sampler.load_state_dict(state["sampler"])
+        self.noise_generator.set_state(state["noise"])
+        # Its learning rate is set before each epoch.
+        networks = self.network_optimiser.state_dict() | {"state": state["networks"]}
+        self.network_optimiser.load_state_dict(networks)
+        self.table_optimiser.load_state_dict(state["tables"])
+        self.slabs.extend([slab.to(device) for slab in slabs] for slabs in state["slabs"])
+        self.history, self.end = state["history"], state["end"]
+        self.rounds, self.n_in_order = state["rounds"], state["n_in_order"]
+
+
 def fit(
     module: MultiStudyModule,
     x: Tensor,
@@ -33,6 +94,7 @@ def fit(
     study_names: Sequence[str],
     settings: FitSettings,
     seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> pd.DataFrame:
     """Train ``module`` in place and return its history, one row per epoch.
 
@@ -44,6 +106,8 @@ def fit(
         The number of each sample's study, an index into ``study_names``.
     seed : int
         Seeds the sampler and the draws of the factors.
+    checkpoint : Checkpoint, optional
+        What to go on from, and where to keep the state after an epoch; default nowhere.
 
     Returns
     -------
@@ -59,6 +123,8 @@ def fit(
     ------
     FitError
         If the objective is not finite; names epoch and study.
+    InputError
+        If the checkpoint cannot be read or written, or is of another fit.
     """
     prior_scale = settings.scale(len(x))
     # One seed for both would make the noise of the first samples follow their choice.
@@ -81,32 +147,47 @@ def fit(
     def restructuring(lambda0: float) -> Restructuring:
         return Restructuring(module, x, study, lambda0, settings.lambda1, prior_scale)
 
-    rounds = settings.restructuring_epochs()  # Those to come.
-    first_round, n_in_order = min(rounds, default=None), 0
+    rounds = settings.restructuring_epochs()
     module.train()
-    history, since_last = [], []  # The latter: slabs by epoch since the last restructuring.
-    end = None  # Known once training has converged.
-    epochs = tqdm(range(settings.max_epochs), "fit", unit="epoch", disable=not sys.stderr.isatty())
+    course = _Course(
+        module,
+        sampler,
+        noise_generator,
+        network_optimiser,
+        table_optimiser,
+        rounds,
+        slabs=deque(maxlen=(settings.patience or 0) + 1),
+    )
+    saved = checkpoint.load() if checkpoint else None
+    if saved is not None:
+        course.load_state_dict(saved)
+        log.info("goes on after epoch %d, from %s", len(course.history), checkpoint.path)
+    epochs = tqdm(
+        range(len(course.history), settings.max_epochs),
+        "fit",
+        total=settings.max_epochs,
+        initial=len(course.history),
+        unit="epoch",
+        disable=not sys.stderr.isatty(),
+    )
     for epoch in epochs:
-        if epoch == end:
+        if epoch == course.end:
             break
         lambda0 = settings.lambda0_at(epoch)
-        if rounds and epoch == rounds[0]:
-            moves = restructuring(lambda0).run(last=len(rounds) == 1)
+        if epoch in course.rounds:
+            moves = restructuring(lambda0).run(last=epoch == rounds[-1])
             table_optimiser.proximal = True
-            n_in_order = n_in_order + 1 if moves.keys() <= {GROWN} else 0
-            rounds = rounds[1:] if n_in_order < _IN_ORDER else []
+            course.n_in_order = course.n_in_order + 1 if moves.keys() <= {GROWN} else 0
+            course.rounds = course.rounds[1:] if course.n_in_order < _IN_ORDER else []
             made = ", ".join(f"{move}: {count}" for move, count in moves.items())
             log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
         lr_factor = settings.lr_factor(epoch)
-        if end is not None:
-            lr_factor = min(lr_factor, (end - epoch) / settings.patience)
+        if course.end is not None:
+            lr_factor = min(lr_factor, (course.end - epoch) / settings.patience)
         network_optimiser.param_groups[0]["lr"] = settings.lr * lr_factor
         live = module.live_columns()
         evaluated = None
-        screened = (
-            not table_optimiser.proximal or (epoch - first_round) % settings.screen_every == 0
-        )
+        screened = not table_optimiser.proximal or (epoch - rounds[0]) % settings.screen_every == 0
         if module.decoder.closed_forms_pay() and not screened:
             evaluated = [mask.detach() != 0 for mask in module.masks]
         steps = []
@@ -128,8 +209,8 @@ def fit(
         _check_finite(parts, epoch, study_names)
         table_optimiser.drop_dead_columns()
         slabs = table_optimiser.slabs(lambda0)
-        history.append(_history_row(table_optimiser, parts, slabs, len(x), epoch, lambda0))
-        row = history[-1]
+        row = _history_row(table_optimiser, parts, slabs, len(x), epoch, lambda0)
+        course.history.append(row)
         epochs.set_postfix(elbo=f"{row['elbo']:.1f}", factors=row["n_active_shared"], refresh=False)
         if (epoch + 1) % max(1, settings.max_epochs // 20) == 0:
             log.info(
@@ -141,21 +222,26 @@ def fit(
                 row["n_active_specific"],
                 row["n_slab"],
             )
-        if table_optimiser.proximal and not rounds:
-            since_last.append(slabs)
-            if end is None and settings.patience and _has_converged(since_last, settings.patience):
-                end = epoch + 1 + settings.patience
+        if table_optimiser.proximal and not course.rounds:
+            course.slabs.append(slabs)
+            if course.end is None and settings.patience and _has_converged(course.slabs):
+                course.end = epoch + 1 + settings.patience
                 log.info("converged in epoch %d: ends after %d more", epoch + 1, settings.patience)
-    restructuring(lambda0).select()
+        if checkpoint and checkpoint.is_due():
+            checkpoint.save(course.state_dict())
+    restructuring(settings.lambda0_at(len(course.history) - 1)).select()
     module.eval()
-    return pd.DataFrame(history)
+    return pd.DataFrame(course.history)
 
 
-def _has_converged(slabs: list[list[Tensor]], patience: int) -> bool:
-    """Return whether hardly an entry of any mask changed sides in the last ``patience`` epochs."""
-    if len(slabs) <= patience:
+def _has_converged(slabs: deque[list[Tensor]]) -> bool:
+    """Return whether hardly an entry of any mask changed sides from the first epoch to the last.
+
+    Slabs are by epoch; they are full when they span the patience.
+    """
+    if len(slabs) < slabs.maxlen:
         return False
-    now, before = slabs[-1], slabs[-1 - patience]
+    before, now = slabs[0], slabs[-1]
     changed = sum(int((one ^ other).sum()) for one, other in zip(now, before, strict=True))
     return changed < _CONVERGED * sum(int(slab.sum()) for slab in now)
 

@@ -21,6 +21,8 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 # Where the library is not installed, as in conda environments, scripts find it here.
 sys.path.insert(0, str(REPOSITORY / "src"))
 
+from mssvae.provenance import FIT_SOURCES
+
 COHORTS = config.get("cohorts", {})
 SIMULATIONS = config.get(
     "simulations",

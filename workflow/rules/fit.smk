@@ -5,19 +5,7 @@ rule fit_cohort:
     input:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",
-        code=library(
-            "model.py",
-            "module.py",
-            "likelihoods.py",
-            "prior.py",
-            "settings.py",
-            "batches.py",
-            "objective.py",
-            "optimisers.py",
-            "training.py",
-            "restructure.py",
-            "validation.py",
-        ),
+        code=library(*FIT_SOURCES),
     output:
         model="results/{run}/cohorts/{cohort}/fit/model.npz",
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
@@ -45,6 +33,8 @@ rule fit_cohort:
         model=lookup(within=config, dpath="cohorts/{cohort}/model"),
         fit=lookup(within=config, dpath="cohorts/{cohort}/fit"),
         seed=config["seed"],
+        # No output: those of a killed job are deleted.
+        checkpoint="results/{run}/checkpoints/cohorts/{cohort}",
     message:
         "Fitting the MSSVAE to cohort {wildcards.cohort}"
     script:

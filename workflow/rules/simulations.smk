@@ -79,6 +79,7 @@ use rule fit_cohort as fit_simulation with:
             within=config, dpath="simulations/settings/{simulation}/methods/{method}"
         ),
         seed=fit_seed,
+        checkpoint="results/{run}/checkpoints/simulations/{simulation}/{replicate}/{method}",
     message:
         "Fitting method {wildcards.method} to replicate {wildcards.replicate} of "
         "{wildcards.simulation}"

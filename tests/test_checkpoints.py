@@ -1,0 +1,325 @@
+"""Fits that are killed, and what may be wrong with the file that they go on from."""
+
+import hashlib
+import io
+import logging
+import multiprocessing
+import os
+import pickle
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from test_workflow import MODEL, snakemake, tiny_simulations, write_simulations
+from tqdm import tqdm
+
+import mssvae
+from mssvae import simulate
+from mssvae.checkpoints import Checkpoint
+from mssvae.errors import InputError
+from mssvae.files import atomic_path, write_table
+from mssvae.provenance import FIT_SOURCES
+from mssvae.replicates import seeds
+
+# A fit with all that a checkpoint holds: features in parts, closed forms (the decoder is large),
+# four restructurings, the last before epoch 49, and convergence, in epoch 53.
+SETTINGS = {"likelihood": "gaussian", "n_shared": 4, "n_specific": 2, "hidden": (640, 8)}
+FIT = {
+    **{"max_epochs": 60, "batch_size": 40, "features_per_batch": 25, "patience": 4},
+    **{"screen_every": 4, "checkpoint_seconds": 0},
+}
+
+
+def new_model(seed=3, first_value=0.0):
+    adata = simulate.gaussian(60, 60, n_studies=2, n_shared=4, n_specific=[1, 1], seed=4)
+    adata.X[0, 0] = first_value
+    return mssvae.MSSVAE(adata, **SETTINGS, seed=seed, device="cpu")
+
+
+@contextmanager
+def copied_after(epochs, folder):
+    """Copy the checkpoints of some epochs into a folder, by their numbers."""
+    save = Checkpoint.save
+
+    def save_and_copy(checkpoint, state):
+        save(checkpoint, state)
+        if len(state["history"]) in epochs:
+            shutil.copy(checkpoint.path, folder / str(len(state["history"])))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_and_copy)
+        yield
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder with the ``result`` of a fit, and its checkpoints after some epochs."""
+    folder = tmp_path_factory.mktemp("fitted")
+    with copied_after([3, 30, 48, 54], folder):
+        new_model().fit(checkpoint=folder / "checkpoint", **FIT).save(folder / "result")
+    return folder
+
+
+@pytest.fixture
+def checkpoint(fitted, tmp_path):
+    """What was left after epoch 54."""
+    return Path(shutil.copy(fitted / "54", tmp_path / "checkpoint"))
+
+
+def leftovers(folder):
+    return [path for path in folder.rglob("*") if path.name.startswith(".writing")]
+
+
+def fit_and_save(checkpoint, result):
+    torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock())  # Its own would outlive a process that is killed.
+    new_model().fit(checkpoint=checkpoint, **FIT).save(result)
+
+
+class TestKills:
+    @pytest.fixture
+    def start(self):
+        """Start ``fit_and_save`` in a process that has all loaded that takes long to."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(
+            # The optimisers of torch load its compiler.
+            ["pytest", "snakemake.utils", "torch._dynamo", "mssvae.model", "mssvae.simulate"]
+        )
+
+        def start(*arguments):
+            process = context.Process(target=fit_and_save, args=arguments)
+            process.start()
+            return process
+
+        first = context.Process(target=int)
+        first.start()
+        first.join()
+        return start
+
+    def test_a_fit_killed_twenty_times_ends_as_one_that_ran_through(self, start, tmp_path):
+        checkpoint, result, whole = (tmp_path / name for name in ("checkpoint", "result", "whole"))
+        begin = time.monotonic()
+        process = start(None, whole)
+        process.join()
+        assert process.exitcode == 0
+        longest = (time.monotonic() - begin) / 5
+        rng = np.random.default_rng()  # Any moment will do, and each run tries others.
+        kills = resumed = 0
+        while True:
+            resumed += checkpoint.exists()
+            process = start(checkpoint, result)
+            process.join(rng.uniform(0, longest) if kills < 20 else None)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+                assert process.exitcode == -signal.SIGKILL
+                kills += 1
+                continue
+            assert process.exitcode == 0
+            assert result.read_bytes() == whole.read_bytes()
+            if kills == 20:
+                break
+            checkpoint.unlink()  # Done before the last kill: once more.
+        assert resumed > 0
+        assert not list(tmp_path.glob(".writing-*-checkpoint"))
+
+
+class TestGoingOn:
+    @pytest.mark.parametrize("epoch", [3, 30, 48, 54])
+    def test_in_every_phase_of_training(self, epoch, fitted, tmp_path, caplog):
+        """Before the first, a middle and the last restructuring, and once converged."""
+        caplog.set_level(logging.INFO)
+        path = shutil.copy(fitted / str(epoch), tmp_path / "checkpoint")
+        new_model().fit(checkpoint=path, **FIT).save(tmp_path / "result")
+        assert f"goes on after epoch {epoch}, from {path}" in caplog.messages
+        converged = any("converged in epoch 53" in message for message in caplog.messages)
+        assert converged == (epoch < 53)
+        assert (tmp_path / "result").read_bytes() == (fitted / "result").read_bytes()
+
+    def test_is_as_without_checkpoints(self, fitted, tmp_path):
+        settings = {key: value for key, value in FIT.items() if key != "checkpoint_seconds"}
+        new_model().fit(**settings).save(tmp_path / "result")
+        assert (tmp_path / "result").read_bytes() == (fitted / "result").read_bytes()
+
+    def test_of_counts_with_settings_of_numpy(self, tmp_path):
+        """Library sizes have an encoder of their own; numpy's numbers come from loops over it."""
+        adata = simulate.rnaseq(20, 60, n_studies=2, n_shared=4, n_specific=[1, 1], seed=4)
+        settings = {"max_epochs": 8, "batch_size": 40, "lr": np.float64(0.01)}
+        settings["lambda0"] = np.array([(0, 1), (0.3, 15)])
+        for path in (None, tmp_path / "checkpoint", tmp_path / "5"):
+            model = mssvae.MSSVAE(adata, n_shared=4, n_specific=2, hidden=(8, 8), device="cpu")
+            with copied_after([5], tmp_path):
+                model.fit(checkpoint=path, checkpoint_seconds=0, **settings)
+            if path is None:
+                whole = model
+            pd.testing.assert_frame_equal(model.masks.wide(), whole.masks.wide(), check_exact=True)
+            pd.testing.assert_frame_equal(model.history, whole.history, check_exact=True)
+
+    def test_needs_no_write_before_the_time(self, tmp_path):
+        settings = FIT | {"max_epochs": 3, "checkpoint_seconds": 3600}
+        new_model().fit(checkpoint=tmp_path / "checkpoint", **settings)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestOtherFits:
+    """A checkpoint is refused with its name, what differs, and what to do."""
+
+    def refused(self, checkpoint, differs, model, **settings):
+        content = checkpoint.read_bytes()
+        with pytest.raises(InputError, match=f"{checkpoint} is of another fit: {differs}.*Delete"):
+            model.fit(checkpoint=checkpoint, **(FIT | settings))
+        assert checkpoint.read_bytes() == content
+        assert len(model.history) == 0
+
+    def test_settings(self, checkpoint):
+        self.refused(checkpoint, r"lr was 0.01 and is 0.02\.", new_model(), lr=0.02)
+
+    def test_seed(self, checkpoint):
+        self.refused(checkpoint, r"seed was 3 and is 4\.", new_model(seed=4))
+
+    def test_data(self, checkpoint):
+        self.refused(checkpoint, r"data was \w+ and is \w+\.", new_model(first_value=1))
+
+    def test_studies(self, checkpoint):
+        model = new_model()
+        model._study[0] = 1
+        self.refused(checkpoint, r"studies of the samples was \w+ and is \w+\.", model)
+
+    def test_code(self, checkpoint, monkeypatch):
+        monkeypatch.setattr(mssvae.model, "fit_sources_sha256", lambda: "other")
+        self.refused(checkpoint, r"code was \w+ and is other\.", new_model())
+
+    def test_a_setting_that_the_code_did_not_have(self, checkpoint, monkeypatch):
+        identity = mssvae.MSSVAE._identity
+        monkeypatch.setattr(
+            mssvae.MSSVAE, "_identity", lambda *arguments: identity(*arguments) | {"new": 1}
+        )
+        self.refused(checkpoint, "new was None and is 1", new_model())
+
+    def test_versions_and_threads(self, checkpoint, monkeypatch):
+        monkeypatch.setattr(mssvae.model, "version", lambda package: "0.1")
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
+        self.refused(
+            checkpoint, r".*torch was .* and is 0.1; threads was \d+ and is 99", new_model()
+        )
+
+    def test_the_code_is_all_that_a_fit_loads(self):
+        """But for what only reads, writes and reports."""
+        command = "import sys, mssvae.model; print(*[m for m in sys.modules if 'mssvae.' in m])"
+        answer = subprocess.run(
+            [sys.executable, "-c", command], capture_output=True, text=True, check=True
+        )
+        loaded = {name.removeprefix("mssvae.") + ".py" for name in answer.stdout.split()}
+        helpers = {"checkpoints.py", "errors.py", "files.py", "provenance.py"}
+        assert loaded == set(FIT_SOURCES) | helpers
+
+
+class TestDamage:
+    def refused(self, checkpoint, content):
+        checkpoint.write_bytes(content)
+        with pytest.raises(InputError, match=f"{checkpoint} is damaged.*delete it"):
+            new_model().fit(checkpoint=checkpoint, **FIT)
+
+    @pytest.mark.parametrize("share", [0, 1e-4, 0.5, 0.999])
+    def test_a_truncated_checkpoint(self, share, checkpoint):
+        content = checkpoint.read_bytes()
+        self.refused(checkpoint, content[: int(share * len(content))])
+
+    @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9999])
+    def test_a_changed_bit(self, share, checkpoint):
+        content = bytearray(checkpoint.read_bytes())
+        content[int(share * len(content))] ^= 1
+        self.refused(checkpoint, bytes(content))
+
+    def test_something_else(self, checkpoint):
+        self.refused(checkpoint, b"gene\tshared_01\n")
+
+    def test_a_folder(self, tmp_path):
+        with pytest.raises(InputError, match=f"cannot read the checkpoint {tmp_path}"):
+            new_model().fit(checkpoint=tmp_path, **FIT)
+
+    def test_code_in_a_checkpoint_is_not_run(self, tmp_path):
+        class Harmful:
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / "harm"),)
+
+        content = io.BytesIO()
+        torch.save(Harmful(), content)
+        content = content.getvalue()
+        (tmp_path / "checkpoint").write_bytes(hashlib.sha256(content).digest() + content)
+        with pytest.raises(pickle.UnpicklingError):
+            new_model().fit(checkpoint=tmp_path / "checkpoint", **FIT)
+        assert not (tmp_path / "harm").exists()
+
+    def test_what_killed_writers_left_is_removed(self, checkpoint):
+        for name in (".writing-1234-checkpoint", ".writing-1234-other"):
+            (checkpoint.parent / name).write_text("half")
+        new_model().fit(checkpoint=checkpoint, **FIT)
+        assert [path.name for path in leftovers(checkpoint.parent)] == [".writing-1234-other"]
+
+
+def write_counts(path):
+    with atomic_path(path) as temporary:
+        ad.AnnData(np.random.default_rng(0).normal(size=(300, 200))).write_h5ad(temporary)
+
+
+# What writes a file of more than 256 kB, by its name.
+WRITERS = {
+    "checkpoint": lambda path: new_model().fit(checkpoint=path, **FIT),
+    "model.npz": lambda path: new_model().save(path),
+    "masks.tsv": lambda path: write_table(pd.DataFrame({"gene": ["a long name"] * 50_000}), path),
+    "counts.h5ad": write_counts,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+class TestPlacesThatTakeNoFile:
+    @pytest.fixture
+    def mounted(self, tmp_path):
+        """A function that makes the folder ``tmp_path`` a small disk, with options of mount."""
+
+        def mount(options):
+            command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", tmp_path]
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                pytest.skip("no disk can be mounted here: that takes root and a container's leave")
+
+        yield mount
+        subprocess.run(["umount", tmp_path], capture_output=True, check=False)
+
+    def refused(self, path, reason, advice):
+        with pytest.raises(InputError, match=f"cannot .* {path}: .*{reason}.*{advice}"):
+            WRITERS[path.name](path)
+        assert leftovers(path.parent) == []
+
+    def test_a_full_disk(self, name, mounted, tmp_path):
+        mounted("size=256k")
+        self.refused(tmp_path / name, "No space left on device", "free some disk space")
+        assert not (tmp_path / name).exists()
+
+    def test_a_read_only_disk(self, name, mounted, tmp_path):
+        mounted("ro")
+        self.refused(tmp_path / name, "Read-only file system", "that you may write to")
+
+    def test_a_limit_on_files(self, name, tmp_path):
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, limits[1]))
+        try:
+            self.refused(tmp_path / name, "File too large", "raise the quota or limit")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert not (tmp_path / name).exists()
+
+    def test_a_file_in_place_of_the_folder(self, name, tmp_path):
+        (tmp_path / "results").write_text("")
+        self.refused(tmp_path / "results" / name, "Not a directory|File exists", "that you may")
