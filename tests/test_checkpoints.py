@@ -323,3 +323,54 @@ class TestPlacesThatTakeNoFile:
     def test_a_file_in_place_of_the_folder(self, name, tmp_path):
         (tmp_path / "results").write_text("")
         self.refused(tmp_path / "results" / name, "Not a directory|File exists", "that you may")
+
+
+class TestPipeline:
+    """Simulated data whose fit was killed; rules of cohorts run the same script."""
+
+    FIT = "results/test/simulations/toy/1/default"
+    CHECKPOINT = "results/test/checkpoints/simulations/toy/1/default"
+
+    def test_a_fit_goes_on_and_leaves_no_checkpoint(self, tmp_path):
+        simulations = tiny_simulations()
+        config = write_simulations(tmp_path, simulations)
+
+        def run(target):
+            return snakemake(target, "--configfile", config, folder=tmp_path)
+
+        answer = run(f"{Path(self.FIT).parent}/data.h5ad")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        adata = ad.read_h5ad(tmp_path / Path(self.FIT).parent / "data.h5ad")
+
+        def fit(**settings):
+            """Fit as the rule does, and leave the checkpoint after the first of two epochs."""
+            path = tmp_path / self.CHECKPOINT
+            model = mssvae.MSSVAE(
+                adata, likelihood="gaussian", seed=seeds(7, "toy", 1)["fit"], **MODEL
+            )
+            with copied_after([1], tmp_path):
+                model.fit(checkpoint=path, checkpoint_seconds=0, **settings)
+            (tmp_path / "1").rename(path)
+            return model
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # As many as the rule has.
+        try:
+            settings = simulations["settings"]["toy"]["methods"]["default"]
+            fit(**settings | {"lr": 0.005})
+            answer = run(f"{self.FIT}/model.npz")
+            assert answer.returncode != 0
+            assert f"{self.CHECKPOINT} is of another fit: lr was 0.005 and is 0.01" in answer.stderr
+            (tmp_path / self.CHECKPOINT).unlink()
+
+            whole = fit(**settings)
+            answer = run(f"{self.FIT}/model.npz")
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+        finally:
+            torch.set_num_threads(threads)
+        log = tmp_path / "results/test/logs/simulations/toy/1/default/fit.log"
+        assert f"goes on after epoch 1, from {self.CHECKPOINT}" in log.read_text()
+        whole.save(tmp_path / "whole.npz")
+        result = (tmp_path / self.FIT / "model.npz").read_bytes()
+        assert result == (tmp_path / "whole.npz").read_bytes()
+        assert not (tmp_path / self.CHECKPOINT).exists()

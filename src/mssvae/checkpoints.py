@@ -34,7 +34,7 @@ class Checkpoint:
     ) -> None:
         self.path, self.seconds = Path(path), seconds
         self.identity = {key: str(value) for key, value in identity.items()}
-        self.last = time.monotonic()
+        self._last = time.monotonic()
 
     def load(self) -> dict[str, object] | None:
         """Return the state that was saved last, with tensors on the CPU; None without a file.
@@ -79,7 +79,7 @@ class Checkpoint:
 
     def is_due(self) -> bool:
         """Return whether it is time to save."""
-        return time.monotonic() - self.last >= self.seconds
+        return time.monotonic() - self._last >= self.seconds
 
     def save(self, state: Mapping[str, object]) -> None:
         """Replace the file.
@@ -100,4 +100,4 @@ class Checkpoint:
         with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
             stream.write(hashlib.sha256(content.getbuffer()).digest())
             stream.write(content.getbuffer())
-        self.last = time.monotonic()
+        self._last = time.monotonic()
