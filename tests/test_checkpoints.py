@@ -41,6 +41,15 @@ FIT = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """As rules of simulations have; several would wait for each other in fits as small as these."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def new_model(seed=3, first_value=0.0):
     adata = simulate.gaussian(60, 60, n_studies=2, n_shared=4, n_specific=[1, 1], seed=4)
     adata.X[0, 0] = first_value
@@ -353,21 +362,16 @@ class TestPipeline:
             (tmp_path / "1").rename(path)
             return model
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # As many as the rule has.
-        try:
-            settings = simulations["settings"]["toy"]["methods"]["default"]
-            fit(**settings | {"lr": 0.005})
-            answer = run(f"{self.FIT}/model.npz")
-            assert answer.returncode != 0
-            assert f"{self.CHECKPOINT} is of another fit: lr was 0.005 and is 0.01" in answer.stderr
-            (tmp_path / self.CHECKPOINT).unlink()
+        settings = simulations["settings"]["toy"]["methods"]["default"]
+        fit(**settings | {"lr": 0.005})
+        answer = run(f"{self.FIT}/model.npz")
+        assert answer.returncode != 0
+        assert f"{self.CHECKPOINT} is of another fit: lr was 0.005 and is 0.01" in answer.stderr
+        (tmp_path / self.CHECKPOINT).unlink()
 
-            whole = fit(**settings)
-            answer = run(f"{self.FIT}/model.npz")
-            assert answer.returncode == 0, answer.stdout + answer.stderr
-        finally:
-            torch.set_num_threads(threads)
+        whole = fit(**settings)
+        answer = run(f"{self.FIT}/model.npz")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
         log = tmp_path / "results/test/logs/simulations/toy/1/default/fit.log"
         assert f"goes on after epoch 1, from {self.CHECKPOINT}" in log.read_text()
         whole.save(tmp_path / "whole.npz")
