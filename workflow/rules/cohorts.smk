@@ -40,7 +40,7 @@ rule cohort_counts:
         "../../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=60,
     params:
         source=lookup(within=config, dpath="cohorts/{cohort}/source"),
@@ -86,7 +86,7 @@ rule quality_control:
         "../../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=30,
     params:
         min_log_library=lookup(
@@ -124,7 +124,7 @@ rule select_genes:
         "../../envs/scanpy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=30,
     params:
         n_genes=lookup(within=config, dpath="cohorts/{cohort}/n_genes"),

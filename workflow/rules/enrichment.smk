@@ -24,7 +24,7 @@ rule enrichment:
         "../../envs/enrichment.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=120,
     params:
         engine=lookup(within=config, dpath="cohorts/{cohort}/enrichment/engine"),

@@ -27,7 +27,7 @@ rule fit_cohort:
         "../../envs/model.yaml"
     threads: 8
     resources:
-        mem_mb=6000,
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=720,
     params:
         model=lookup(within=config, dpath="cohorts/{cohort}/model"),

@@ -16,7 +16,7 @@ rule simulate:
         "../../envs/simulations.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=15,
     params:
         simulator=lookup(
@@ -102,7 +102,7 @@ rule assign:
         "../../envs/model.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=15,
     message:
         "Assigning the factors of method {wildcards.method}, replicate {wildcards.replicate} of "
@@ -142,7 +142,7 @@ rule scores:
         "../../envs/simulations.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
     params:
         max_column_share=lookup(
