@@ -1,5 +1,6 @@
 # `make reproduce`: from counts to figures, small version.  `make test`: the test suite.
 # `make report`: figures, tables and runtimes of the small version in one file, results/quick/report.html.
+# `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
 # All set up what they need first; `make setup` does just that.
 
@@ -8,7 +9,9 @@ CORES ?= $(shell nproc)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 
-.PHONY: setup reproduce report test benchmark
+SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
+
+.PHONY: setup reproduce report test test-slurm benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -29,6 +32,10 @@ report: setup  # of what `make reproduce` made
 
 test: setup
 	.venv/bin/python -m pytest
+
+test-slurm: setup
+	@sh scripts/setup_slurm.sh $(SLURM_PACKAGES)
+	.venv/bin/python -m pytest tests/slurm
 
 benchmark: setup
 	.venv/bin/python scripts/benchmark.py

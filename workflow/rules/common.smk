@@ -17,6 +17,11 @@ if not workflow.overwrite_configfiles:
 
 validate(config, "../schemas/config.schema.yaml")
 
+if "container" in config:
+
+    containerized: config["container"]
+
+
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 # Where the library is not installed, as in conda environments, scripts find it here.
 sys.path.insert(0, str(REPOSITORY / "src"))

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Make Slurm available from the given Debian packages, or say what to install.
+set -eu
+PATH="$PATH:/usr/sbin"
+have_slurm() {
+    for program in munged slurmctld slurmd sbatch prlimit; do
+        command -v "$program" >/dev/null || return 1
+    done
+}
+have_slurm && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing with apt: $*"
+    export DEBIAN_FRONTEND=noninteractive
+    if apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then
+        have_slurm && exit 0
+    fi
+fi
+echo "Slurm and munge are needed for this test and were not found." >&2
+echo "On Debian or Ubuntu:  sudo apt-get install $*" >&2
+exit 1
