@@ -8,7 +8,6 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
-
 SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
 
 .PHONY: setup reproduce report test test-slurm benchmark
