@@ -203,10 +203,11 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
-    """Wait until a condition holds; TimeoutError, if it does not within so many seconds."""
+def wait_for(condition: Callable[[], object], what: str, seconds: float) -> object:
+    """Wait until something is true, and return it; TimeoutError after so many seconds."""
     end = time.monotonic() + seconds
-    while not condition():
+    while not (value := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(0.2)
+    return value

@@ -63,16 +63,12 @@ def jobs_of(cluster, output):
 
 def wait_for_fit(cluster):
     """Wait until a fit runs, and return its job."""
-    running = []
 
-    def runs():
-        running[:] = [
-            job for job in cluster.jobs() if job.rule == "fit_simulation" and job.state == "RUNNING"
-        ]
-        return running
+    def fits():
+        jobs = cluster.jobs()
+        return [job for job in jobs if (job.rule, job.state) == ("fit_simulation", "RUNNING")]
 
-    wait_for(runs, "a fit to run", seconds=60)
-    return running[0]
+    return wait_for(fits, "a fit to run", seconds=120)[0]
 
 
 def half_written(folder):
