@@ -28,8 +28,8 @@ def test_every_rule_says_what_it_needs(rule):
 
 
 def test_every_rule_but_fits_is_in_a_group():
-    """Fits are long; gene sets of Gene Ontology and names of genes serve every cohort."""
-    alone = {"fit_cohort", "fit_simulation", "go_gene_sets", "gene_names"}
+    """Fits are long; the gene sets of Gene Ontology serve every cohort."""
+    alone = {"fit_cohort", "fit_simulation", "go_gene_sets"}
     assert read("slurm")["groups"].keys() == NAMES - alone
 
 
