@@ -36,6 +36,7 @@ _NOT_LINEAR, _AS_WELL = 0.5, 0.8
 # Beside related columns, a new factor explains this share of the variance of a few features.
 _MUCH = 0.25
 _MAX_BINS, _SAMPLES_PER_CELL = 8, 6
+_MAX_STEPS, _SAMPLES_PER_BIN = 16, 20
 # A feature on which a factor has less than this share of its largest effect in a study is not
 # affected by it.
 _NO_EFFECT = 0.25
@@ -573,7 +574,7 @@ class Restructuring:
         Factors may depend on each other. Those of two columns are the same if each tells of the
         other, and one of them explains the features of both, or both are needed for the same ones.
         """
-        scores, y = part.means[:, k], self.outputs[part.rows]
+        scores = part.means[:, k]
         known = [
             other.means[part.rows if other is not part else slice(None), j] for other, j in columns
         ]
@@ -585,13 +586,15 @@ class Restructuring:
             return None
         other, j = columns[best]
         one, two = part.support[:, k], other.support[:, j]
-        of_one, of_two = self._explained(scores, y), self._explained(known[best], y)
+        either = one | two
+        y = self.outputs[part.rows][:, either]
+        of_one, of_two = (explained_by_any_function(z, y) for z in (scores, known[best]))
         # Explaining a feature better does not make up for explaining another worse.
         both = torch.minimum(of_one, of_two)
         same = (
             (_jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
-            or both[one].sum() > _AS_WELL * of_one[one].sum()
-            or both[two].sum() > _AS_WELL * of_two[two].sum()
+            or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
+            or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
         )
         return columns[best] if same else None
 
@@ -765,12 +768,7 @@ def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
     """
     n = len(one)
     n_bins = int(np.clip(np.sqrt(n / _SAMPLES_PER_CELL), 3, _MAX_BINS))
-
-    def bins(values: Tensor) -> np.ndarray:
-        ranks = values.cpu().numpy().argsort(0, kind="stable").argsort(0, kind="stable")
-        return ranks * n_bins // n
-
-    one, two = bins(one), bins(two)
+    one, two = _quantile_bins(one, n_bins), _quantile_bins(two, n_bins)
     information = np.zeros((one.shape[1], two.shape[1]))
     for i, j in np.ndindex(*information.shape):
         counts = np.bincount(one[:, i] * n_bins + two[:, j], minlength=n_bins**2)
@@ -779,6 +777,32 @@ def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
         cells = joint > 0
         information[i, j] = (joint[cells] * np.log(joint[cells] / product[cells])).sum()
     return np.maximum(information - (n_bins - 1) ** 2 / (2 * n), 0)
+
+
+def explained_by_any_function(scores: Tensor, y: Tensor) -> Tensor:
+    """Return the share of each feature's variance that a function of scores explains, [G].
+
+    That is the variance of its means in quantile bins of the scores, up to sixteen of twenty
+    samples or more.
+
+    Parameters
+    ----------
+    scores : Tensor [n]
+    y : Tensor [n, G]
+    """
+    n_bins = int(np.clip(len(scores) // _SAMPLES_PER_BIN, 3, _MAX_STEPS))
+    bins = torch.from_numpy(_quantile_bins(scores[:, None], n_bins)[:, 0]).to(y.device)
+    indicators = nn.functional.one_hot(bins, n_bins).to(y.dtype)
+    centred = y - y.mean(0)
+    means = (indicators.T @ centred) / indicators.sum(0)[:, None]
+    between = (indicators.sum(0)[:, None] * means.square()).sum(0)
+    return between / centred.square().sum(0).clamp_min(torch.finfo(y.dtype).tiny)
+
+
+def _quantile_bins(values: Tensor, n_bins: int) -> np.ndarray:
+    """Return in which of the bins with as many samples each the values [n, K] are."""
+    ranks = values.cpu().numpy().argsort(0, kind="stable").argsort(0, kind="stable")
+    return ranks * n_bins // len(ranks)
 
 
 def sparsest_angle(loadings: np.ndarray) -> float:
