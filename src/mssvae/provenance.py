@@ -3,9 +3,10 @@
 import hashlib
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:  # Snakemake reads this file too, and need not have pandas.
+    import pandas as pd
 
 # The files of the library that decide, with data and settings, what a fit gives.
 FIT_SOURCES = (
@@ -50,7 +51,7 @@ def commit() -> str | None:
     return answer.stdout.strip()
 
 
-def provenance_table(manifests: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def provenance_table(manifests: dict[str, dict[str, Any]]) -> "pd.DataFrame":
     """Return what fits were made from and with: one row per fact, one column per fit.
 
     Parameters
@@ -64,6 +65,8 @@ def provenance_table(manifests: dict[str, dict[str, Any]]) -> pd.DataFrame:
     DataFrame
         The column ``fact``, then one per fit; a fact that a fit does not have is missing.
     """
+    import pandas as pd
+
     facts = {}
     for name, manifest in manifests.items():
         source = manifest["source"]

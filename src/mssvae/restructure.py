@@ -46,6 +46,8 @@ _SAME_SUPPORT = 0.5
 _MIN_ANGLE = np.pi / 36
 # Loadings of one column in different studies with a smaller cosine belong to different factors.
 _SAME_LOADINGS = 0.7
+# Directions of the residuals of all studies with larger cosines are one.
+_SAME_DIRECTION = 0.8
 # A loading below this share of its column's largest is none.
 _NEGLIGIBLE = 0.3
 # Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
@@ -194,7 +196,7 @@ class Restructuring:
         """
         self.moves = Counter()
         self.module.eval()
-        # Those that need the residuals first: the later ones leave the decoder behind.
+        # Before any move: they leave the decoder behind.
         residuals = self._residuals()
         self._grow(residuals)
         if not last:
@@ -292,22 +294,20 @@ class Restructuring:
     def _add_factors(self, residuals: Tensor) -> None:
         """Let a column hold the direction in which the residuals vary most, if it is a factor.
 
-        In all studies together if it is the same direction in each of them, else by study.
+        In all studies together if it is the same direction in each of them, else by study. If this
+        round has made no column by then, all studies together may show what none does by itself.
         """
         shared, *own = self.parts
         candidates = [self._candidate(residuals[part.rows], part) for part in own]
-        if all(candidate is not None for candidate in candidates):
-            directions = torch.stack([direction for direction, _, _ in candidates])
-            if (directions @ directions.T).abs().min() > 0.8:
-                own, candidates = [shared], [self._candidate(residuals, shared)]
-        for part, candidate in zip(own, candidates, strict=True):
-            if candidate is not None:
-                self._add_factor(part, *candidate[1:])
-        # What no study shows by itself, all together may.
-        if not self.moves["columns started"]:
-            pooled = self._candidate(residuals, shared)
-            if pooled is not None:
-                self._add_factor(shared, *pooled[1:])
+        if not _all_alike(candidates):
+            for part, candidate in zip(own, candidates, strict=True):
+                if candidate is not None:
+                    self._add_factor(part, *candidate[1:])
+            if self.moves["columns started"]:
+                return
+        candidate = self._candidate(residuals, shared)
+        if candidate is not None:
+            self._add_factor(shared, *candidate[1:])
 
     def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> None:
         """Start a column on scores [n], or correct the one that holds a function of them.
@@ -387,16 +387,15 @@ class Restructuring:
             return None
         return direction, scores, features
 
-    def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> bool:
-        """Let an unused column hold scores [n], and return whether there is one."""
+    def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> None:
+        """Let an unused column hold scores [n], if there is one."""
         if not part.unused():
-            return False
+            return
         k = part.unused()[0]
         part.alive[k] = True
         self._hold(part, k, scores, features)
         part.eta[k] = features.float().mean()
         self.moves["columns started"] += 1
-        return True
 
     def _hold(self, part: _Part, k: int, scores: Tensor, features: Tensor) -> None:
         """Let a column hold scores [n], also for new features; the encoder learns them later."""
@@ -726,6 +725,14 @@ def _jaccard(one: Tensor, two: Tensor) -> float:
     """Return the Jaccard index of two supports [G]; 1 for two empty ones."""
     union = int((one | two).sum())
     return int((one & two).sum()) / union if union else 1.0
+
+
+def _all_alike(candidates: list[tuple[Tensor, Tensor, Tensor] | None]) -> bool:
+    """Return whether there is a candidate of each study, all with nearly the same direction."""
+    if any(candidate is None for candidate in candidates):
+        return False
+    directions = torch.stack([direction for direction, _, _ in candidates])
+    return bool((directions @ directions.T).abs().min() > _SAME_DIRECTION)
 
 
 def _all_similar(supports: list[Tensor]) -> bool:

@@ -49,10 +49,10 @@ class FitSettings:
         zero have a gradient then, and can come back.
     restructure_from, restructure_every : float
         Share of training after which ``mssvae.restructure`` repairs the columns for the first time
-        (None: never), and the share between one time and the next. Two in a row that find all
-        columns in order are the last ones, or the one at 0.8 of training. From the first on, the
-        masks have exact zeros and the proximal step. After 0.8, both learning rates fall linearly
-        to zero.
+        (None: never; at most 0.8), and the share between one time and the next. It ends with two
+        in a row that find all columns in order, or with the last that falls before 0.8 of training.
+        From the first on, the masks have exact zeros and the proximal step. After 0.8, both
+        learning rates fall linearly to zero.
     patience : int or None
         Training has converged when after the last restructuring fewer than one in a hundred of the
         masks' entries in the slab came or went in so many epochs. The learning rates then fall to
@@ -99,9 +99,11 @@ class FitSettings:
             raise InputError(f"lambda0 must list growing shares of training from 0, not {shares}")
         if any(rate <= 0 for _, rate in self.lambda0):
             raise InputError("every rate of lambda0 must be positive")
-        if self.restructure_from is not None and not 0 < self.restructure_from < 1:
+        first = self.restructure_from
+        if first is not None and not 0 < first <= _LAST_RESTRUCTURING:
             raise InputError(
-                f"restructure_from must be None or a share of training, not {self.restructure_from}"
+                f"restructure_from must be None or a share of training up to {_LAST_RESTRUCTURING},"
+                f" not {first}"
             )
 
     def for_samples(self, n_samples: int) -> "FitSettings":
@@ -146,6 +148,8 @@ def has_bfloat16(device: torch.device) -> bool:
     """Return whether a device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if not hasattr(torch.cpu, "get_capabilities"):  # As in the release that conda has.
+        return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
