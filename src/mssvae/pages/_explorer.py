@@ -12,7 +12,7 @@ from mssvae.errors import InputError
 from mssvae.figures import group_colours, source_note
 
 _N_TERMS = 10
-_TERM_COLUMNS = ["ID", "Description", "FoldEnrichment", "p.adjust", "Count", "geneID"]
+_TERM_COLUMNS = ["ID", "Description", "FoldEnrichment", "p.adjust", "geneID"]
 
 
 def cohort(
@@ -159,7 +159,7 @@ def _terms(terms: pd.DataFrame, fdr: float, place: dict[str, int]) -> list[list[
             float(f"{p:.3g}"),
             [place[gene] for gene in genes.split("/")],
         ]
-        for term, description, fold, p, _, genes in shown.itertuples(index=False, name=None)
+        for term, description, fold, p, genes in shown.itertuples(index=False, name=None)
     ]
 
 

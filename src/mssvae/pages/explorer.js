@@ -47,9 +47,17 @@ function download(name, header, rows) {
 // What is shown: cohort, factor and the gene that was searched for are the part of the address
 // after "#", so that a view can be bookmarked and the browser's "back" works.
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return ""; // Typed by hand: as if nothing was chosen.
+  }
+}
+
 function view() {
-  const [cohort, factor, gene] = location.hash.slice(1).split("/").map(decodeURIComponent);
-  const name = cohort in cohorts ? cohort : Object.keys(cohorts)[0];
+  const [cohort, factor, gene] = location.hash.slice(1).split("/").map(decoded);
+  const name = Object.hasOwn(cohorts, cohort) ? cohort : Object.keys(cohorts)[0];
   const factors = cohorts[name].factors;
   const i = factors.findIndex((f) => f.name === factor);
   const first = factors.reduce((best, f, j) => (f.n_genes > factors[best].n_genes ? j : best), 0);
