@@ -20,6 +20,7 @@ FIT_SOURCES = (
     "optimisers.py",
     "training.py",
     "restructure.py",
+    "dependence.py",
     "validation.py",
 )
 

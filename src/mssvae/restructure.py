@@ -17,6 +17,14 @@ from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
 from mssvae import prior
+from mssvae.dependence import (
+    N_SLOPES,
+    explained,
+    explained_by_any_function,
+    jaccard,
+    mutual_information,
+    sparsest_rotation,
+)
 from mssvae.module import Encoder, MultiStudyModule, normal_kl
 
 # The move that repairs features but no column, and that training could mostly make by itself.
@@ -35,8 +43,6 @@ _NEW_FACTOR = 0.15
 _NOT_LINEAR, _AS_WELL = 0.5, 0.8
 # Beside related columns, a new factor explains this share of the variance of a few features.
 _MUCH = 0.25
-_MAX_BINS, _SAMPLES_PER_CELL = 8, 6
-_MAX_STEPS, _SAMPLES_PER_BIN = 16, 20
 # A feature on which a factor has less than this share of its largest effect in a study is not
 # affected by it.
 _NO_EFFECT = 0.25
@@ -50,8 +56,6 @@ _SAME_LOADINGS = 0.7
 _SAME_DIRECTION = 0.8
 # A loading below this share of its column's largest is none.
 _NEGLIGIBLE = 0.3
-# Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
-_N_SLOPES = 4
 _MIN_SAMPLES = 30
 # A new factor needs two anchor features and one to tell it by, and has to pay for its posterior.
 _MIN_FEATURES = 3
@@ -244,32 +248,14 @@ class Restructuring:
         return residuals
 
     @staticmethod
-    def _explained(scores: Tensor, y: Tensor) -> Tensor:
-        """Return the variance of each feature of y [n, G] that scores explain, as a share.
-
-        By regression on a cubic and the absolute value of each column of scores, [n] or [n, K], as
-        factors act nonlinearly.
-        """
-        tiny = torch.finfo(scores.dtype).tiny
-        z = scores.reshape(len(scores), -1)
-        z = (z - z.mean(0)) / z.std(0).clamp_min(tiny)
-        basis = torch.cat([torch.ones_like(z[:, :1]), z, z**2, z**3, z.abs()], 1)
-        basis = torch.linalg.qr(basis)[0]
-        centred = y - y.mean(0)
-        total = centred.square().sum(0)
-        share = (basis.T @ centred).square().sum(0) / total.clamp_min(tiny)
-        # Of a constant feature nothing but rounding errors is left.
-        return share.clamp(0, 0.999) * (total > 1e-9 * total.max())
-
-    @staticmethod
-    def _gain(explained: Tensor, part: _Part) -> Tensor:
-        """Return what each feature would gain in log-likelihood from what is explained, [G].
+    def _gain(share: Tensor, part: _Part) -> Tensor:
+        """Return what each feature would gain in log-likelihood from the share explained, [G].
 
         Per sample, less what chance gives (BIC), and weighed as the samples of the part are.
         """
         n = len(part.rows)
-        gain = -0.5 * torch.log1p(-explained)
-        return (gain - _N_SLOPES * np.log(n) / (2 * n)) * part.weight
+        gain = -0.5 * torch.log1p(-share)
+        return (gain - N_SLOPES * np.log(n) / (2 * n)) * part.weight
 
     def _cost(self, eta: float) -> float:
         """Return what an entry of weight 1 costs in the slab instead of zero, per sample."""
@@ -284,8 +270,7 @@ class Restructuring:
         """
         for part in filter(_Part.is_large_enough, self.parts):
             for k in part.columns():
-                explained = self._explained(part.means[:, k], residuals[part.rows])
-                gain = self._gain(explained, part)
+                gain = self._gain(explained(part.means[:, k], residuals[part.rows]), part)
                 new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
                 if new.any():
                     part.enter(new, k)
@@ -320,7 +305,7 @@ class Restructuring:
             k = related[0][1]
             means, y = part.means[:, k], self.outputs[part.rows][:, part.support[:, k]]
             linear = torch.corrcoef(torch.stack([means, scores]))[0, 1].abs()
-            before, after = (self._explained(z, y).sum() for z in (means, scores))
+            before, after = (explained(z, y).sum() for z in (means, scores))
             if linear < _NOT_LINEAR and after > _AS_WELL * before:
                 self._hold(part, k, scores, features)
                 self.moves["columns corrected"] += 1
@@ -344,8 +329,8 @@ class Restructuring:
             for other, k in related
         ]
         y = self.outputs[part.rows][:, features]
-        before = self._explained(torch.stack(known, 1), y)
-        after = self._explained(torch.stack([*known, scores], 1), y)
+        before = explained(torch.stack(known, 1), y)
+        after = explained(torch.stack([*known, scores], 1), y)
         return int((after - before > _MUCH).sum()) >= _MIN_FEATURES
 
     def _related(self, scores: Tensor, part: _Part) -> list[tuple[_Part, int]]:
@@ -379,7 +364,7 @@ class Restructuring:
         direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
-        gain = self._gain(self._explained(scores, scaled), part)
+        gain = self._gain(explained(scores, scaled), part)
         cost = self._cost(1 / len(direction))
         features = gain > cost
         worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
@@ -495,7 +480,7 @@ class Restructuring:
         for k in first.columns():
             columns, supports = [k], [first.support[:, k]]
             for part, candidates in zip(others, left, strict=True):
-                similarity = [_jaccard(supports[0], part.support[:, j]) for j in candidates]
+                similarity = [jaccard(supports[0], part.support[:, j]) for j in candidates]
                 if candidates:
                     columns.append(candidates[int(np.argmax(similarity))])
                     supports.append(part.support[:, columns[-1]])
@@ -530,12 +515,12 @@ class Restructuring:
         gain = self.x.new_zeros(self.x.shape[1])
         for m, (z, part) in enumerate(zip(scores, own, strict=True)):
             y = self.outputs[part.rows]
-            chance = _N_SLOPES / len(y)
-            explained = self._explained(z, y)
+            chance = N_SLOPES / len(y)
+            share = explained(z, y)
             # Of the factor, in nats: what its posterior means vary by, against their uncertainty.
             information = 0.5 * torch.log1p(z.var() / shared.variances[part.rows, k].mean())
-            effects[m] = (explained - chance) * y.var(0) * (information >= _MIN_KL)
-            gain += self._gain(explained, part)
+            effects[m] = (share - chance) * y.var(0) * (information >= _MIN_KL)
+            gain += self._gain(share, part)
         # Entries that do not pay in all studies together say nothing about where the factor acts.
         features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
         affected = features & (effects >= _NO_EFFECT * effects.amax(0))
@@ -591,7 +576,7 @@ class Restructuring:
         # Explaining a feature better does not make up for explaining another worse.
         both = torch.minimum(of_one, of_two)
         same = (
-            (_jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
+            (jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
             or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
             or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
         )
@@ -620,7 +605,7 @@ class Restructuring:
         if features is None:
             return False
         loadings = self._pair_loadings(part, part.means[:, pair], features)
-        rotation = _sparsest(loadings)
+        rotation = sparsest_rotation(loadings)
         if not _turns(rotation):
             return False
         loadings = loadings @ rotation
@@ -659,7 +644,7 @@ class Restructuring:
         scores = shared.means[elsewhere, j]
         scores = scores - scores.mean()
         reference = self.outputs[elsewhere][:, features].T @ scores / scores.square().sum()
-        rotation = _sparsest(loadings)
+        rotation = sparsest_rotation(loadings)
         likeness = nn.functional.cosine_similarity(loadings @ rotation, reference[:, None], 0)
         order = likeness.abs().argsort(descending=True)
         rotation = rotation[:, order] * likeness[order].sign()
@@ -692,14 +677,7 @@ class Restructuring:
 
 def _common_features(one: Tensor, two: Tensor) -> Tensor | None:
     """Return the features of two supports [G] that are nearly the same; None, if they are not."""
-    return (one | two).nonzero().flatten() if _jaccard(one, two) > _SAME_SUPPORT else None
-
-
-def _sparsest(loadings: Tensor) -> Tensor:
-    """Return the rotation of loadings [G, 2] by ``sparsest_angle``."""
-    angle = sparsest_angle(loadings.cpu().numpy())
-    rotation = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    return torch.tensor(rotation, dtype=loadings.dtype, device=loadings.device)
+    return (one | two).nonzero().flatten() if jaccard(one, two) > _SAME_SUPPORT else None
 
 
 def _turns(rotation: Tensor) -> bool:
@@ -721,12 +699,6 @@ def _kept(loadings: Tensor) -> Tensor:
     return linear | ~linear.any(1, keepdim=True)
 
 
-def _jaccard(one: Tensor, two: Tensor) -> float:
-    """Return the Jaccard index of two supports [G]; 1 for two empty ones."""
-    union = int((one | two).sum())
-    return int((one & two).sum()) / union if union else 1.0
-
-
 def _all_alike(candidates: list[tuple[Tensor, Tensor, Tensor] | None]) -> bool:
     """Return whether there is a candidate of each study, all with nearly the same direction."""
     if any(candidate is None for candidate in candidates):
@@ -736,7 +708,7 @@ def _all_alike(candidates: list[tuple[Tensor, Tensor, Tensor] | None]) -> bool:
 
 
 def _all_similar(supports: list[Tensor]) -> bool:
-    return all(_jaccard(one, two) > _SAME_SUPPORT for one, two in combinations(supports, 2))
+    return all(jaccard(one, two) > _SAME_SUPPORT for one, two in combinations(supports, 2))
 
 
 def _normalise(module: MultiStudyModule, mask: Tensor, offset: int) -> None:
@@ -755,81 +727,3 @@ def _normalise(module: MultiStudyModule, mask: Tensor, offset: int) -> None:
     decoder.output.weight[:, places] /= scale
     decoder.second.weight[places] *= scale[:, None]
     decoder.second.bias[places] *= scale
-
-
-def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
-    """Estimate the mutual information of each column of ``one`` with each of ``two``.
-
-    From a histogram over quantiles of each, three to eight by the number of samples, less its bias
-    for independent columns. Unlike a correlation it sees that a variable and its square, or
-    its positive and its negative part, belong together.
-
-    Parameters
-    ----------
-    one, two : Tensor [n, K], [n, L]
-
-    Returns
-    -------
-    array [K, L]
-        In nats, not below 0.
-    """
-    n = len(one)
-    n_bins = int(np.clip(np.sqrt(n / _SAMPLES_PER_CELL), 3, _MAX_BINS))
-    one, two = _quantile_bins(one, n_bins), _quantile_bins(two, n_bins)
-    information = np.zeros((one.shape[1], two.shape[1]))
-    for i, j in np.ndindex(*information.shape):
-        counts = np.bincount(one[:, i] * n_bins + two[:, j], minlength=n_bins**2)
-        joint = counts.reshape(n_bins, n_bins) / n
-        product = joint.sum(1, keepdims=True) * joint.sum(0)
-        cells = joint > 0
-        information[i, j] = (joint[cells] * np.log(joint[cells] / product[cells])).sum()
-    return np.maximum(information - (n_bins - 1) ** 2 / (2 * n), 0)
-
-
-def explained_by_any_function(scores: Tensor, y: Tensor) -> Tensor:
-    """Return the share of each feature's variance that a function of scores explains, [G].
-
-    That is the variance of its means in quantile bins of the scores, up to sixteen of twenty
-    samples or more.
-
-    Parameters
-    ----------
-    scores : Tensor [n]
-    y : Tensor [n, G]
-    """
-    n_bins = int(np.clip(len(scores) // _SAMPLES_PER_BIN, 3, _MAX_STEPS))
-    bins = torch.from_numpy(_quantile_bins(scores[:, None], n_bins)[:, 0]).to(y.device)
-    indicators = nn.functional.one_hot(bins, n_bins).to(y.dtype)
-    centred = y - y.mean(0)
-    means = (indicators.T @ centred) / indicators.sum(0)[:, None]
-    between = (indicators.sum(0)[:, None] * means.square()).sum(0)
-    return between / centred.square().sum(0).clamp_min(torch.finfo(y.dtype).tiny)
-
-
-def _quantile_bins(values: Tensor, n_bins: int) -> np.ndarray:
-    """Return in which of the bins with as many samples each the values [n, K] are."""
-    ranks = values.cpu().numpy().argsort(0, kind="stable").argsort(0, kind="stable")
-    return ranks * n_bins // len(ranks)
-
-
-def sparsest_angle(loadings: np.ndarray) -> float:
-    """Return the angle of the plane rotation with the smallest sum of absolute loadings.
-
-    The sum is concave between the angles that bring a row onto an axis, so one of these is best.
-    Unlike the varimax criterion it is not drawn off the axes by rows with two large loadings.
-
-    Parameters
-    ----------
-    loadings : array [G, 2]
-
-    Returns
-    -------
-    float
-        In radians, in [-pi/4, pi/4); ``loadings @ [[cos, -sin], [sin, cos]]`` are the rotated ones.
-    """
-    angles = np.arctan2(loadings[:, 1], loadings[:, 0])
-    angles = (angles + np.pi / 4) % (np.pi / 2) - np.pi / 4
-    one, two = loadings.T[:, :, None]
-    size = np.abs(one * np.cos(angles) + two * np.sin(angles))
-    size += np.abs(two * np.cos(angles) - one * np.sin(angles))
-    return float(angles[size.sum(0).argmin()])
