@@ -175,6 +175,11 @@ def _read_dataset(dataset: Dataset, paths: dict[str, Path]) -> ad.AnnData:
         samples = read_series_matrix(path, dataset.sample_name)
         samples.index = _renamed(samples.index, file)
         _check_content(path, file, {"n_samples": len(samples)})
+        if dataset.label is None:
+            raise InputError(
+                f"the registry does not say which characteristic of {dataset.accession} has the "
+                f"diagnosis: set its label to one of {', '.join(samples.columns)}"
+            )
         parts.append(_column(samples, dataset.label, path))
     labels = pd.concat(parts)
     matrices = ", ".join(str(paths[file.name]) for file in dataset.samples)

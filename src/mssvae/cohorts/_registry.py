@@ -45,7 +45,7 @@ class Dataset:
     sample_name
         Field of the series matrices that holds the sample names used in the counts.
     label
-        Characteristic of a sample that is mapped to its group.
+        Characteristic of a sample that is mapped to its group; None where it is not known.
     counts
         The count matrix.
     samples
@@ -56,7 +56,7 @@ class Dataset:
     title: str
     citation: str
     sample_name: str
-    label: str
+    label: str | None
     counts: RegistryFile
     samples: list[RegistryFile]
 
