@@ -434,7 +434,7 @@ def test_a_series_matrix_that_is_no_text_is_an_error_that_names_it(tmp_path, con
 
 def test_a_series_whose_label_is_not_known_is_an_error_that_names_what_it_has(registry):
     registry.write_text(registry.read_text().replace("label: cancer type", "label: null"))
-    with pytest.raises(InputError, match="characteristic of GSE1 .*: set its label .*cancer type"):
+    with pytest.raises(InputError, match=r"characteristic of GSE1 .*: set its label .*cancer type"):
         load(registry)
 
 
