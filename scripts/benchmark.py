@@ -15,7 +15,8 @@ output = arguments.output
 log_to(output / "benchmark.log")
 
 write_json(benchmark.machine(), output / "machine.json")
-cost, recovery = benchmark.run(benchmark.PLANS["quick" if arguments.quick else "full"])
+plan = benchmark.PLANS["quick" if arguments.quick else "full"]
+write_table(benchmark.recovery(plan), output / "recovery.csv")
+cost = benchmark.cost(plan)
 write_table(cost, output / "cost.csv")
-write_table(recovery, output / "recovery.csv")
 figures.save(figures.benchmark(cost), output / "cost.pdf", output / "cost.png")

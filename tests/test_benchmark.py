@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_figures import drawn_texts
 
-from mssvae import figures
+from mssvae import benchmark, figures
 from mssvae.benchmark import (
     PLANS,
     VARIANTS,
@@ -21,7 +21,6 @@ from mssvae.benchmark import (
     Plan,
     measure,
     phase_medians,
-    run,
 )
 from mssvae.errors import InputError
 from mssvae.module import Decoder
@@ -112,6 +111,15 @@ def test_phases_are_per_epoch_when_not_every_epoch_is_reported():
     assert phase_medians(times) == (2.0, 1.0)
 
 
+@pytest.mark.parametrize("name", PLANS)
+def test_every_case_of_a_plan_can_be_made(name):
+    plan = PLANS[name]
+    swept = [replace(plan.base, **{key: n}) for key, ns in plan.sweeps.items() for n in ns]
+    for case in [*swept, *plan.recovery, *plan.replicates]:
+        model, truth = case.model(Decoder)
+        assert set(truth) == {"shared", *model.studies}
+
+
 def test_fit_is_measured_by_itself():
     ballast = np.ones(2**27)  # 1 GiB here is none of the other process's.
     case = Case(300, 70, 12, 3, 32, max_epochs=60, batch_size=50, lr_mask=0.03)
@@ -138,7 +146,8 @@ def test_each_case_is_measured_once_and_stands_in_every_sweep_that_has_it(monkey
     base = Case(60, 70, 4, 2, 16, max_epochs=8, batch_size=60)
     sweeps = {"n_samples": (60, 90), "n_shared": (2, 4), "likelihood": ("gaussian",)}
     others = [replace(base, max_epochs=9)], [replace(base, seed=12)]
-    cost, recovery = run(Plan(base, sweeps, *others))
+    plan = Plan(base, sweeps, *others)
+    cost, recovery = benchmark.cost(plan), benchmark.recovery(plan)
     assert len(measured) == len(set(measured)) == 5
     cases = [("n_samples", 60, 4), ("n_samples", 90, 4), ("n_shared", 60, 2), ("n_shared", 60, 4)]
     cases.append(("likelihood", 60, 4))

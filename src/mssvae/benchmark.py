@@ -191,7 +191,7 @@ _TINY = Case(
 )
 _SMALL = Case(
     n_samples=450,
-    n_features=60,
+    n_features=70,
     n_shared=16,
     n_specific=4,
     n_hidden=50,
@@ -235,30 +235,38 @@ PLANS = {
 }
 
 
-def run(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure how the cost grows with the size of data and model, and what is recovered.
+def cost(plan: Plan) -> pd.DataFrame:
+    """Measure how the cost grows with the size of data and model.
 
     A case that is in several sweeps is measured once, and its rows are repeated.
 
     Returns
     -------
-    cost : DataFrame
+    DataFrame
         One row per sweep, value and variant: ``sweep``, the attributes of ``Case``, ``variant``,
         and what ``measure`` returns.
-    recovery : DataFrame
-        One row per case and variant, with the same columns but ``sweep``.
     """
     rows_of = cache(partial(_rows, variants=VARIANTS))
-    cost = [
+    return pd.DataFrame(
         {"sweep": sweep, **row}
         for sweep, values in plan.sweeps.items()
         for value in values
         for row in rows_of(replace(plan.base, **{sweep: value}))
-    ]
-    recovery = [row for case in plan.recovery for row in rows_of(case)]
+    )
+
+
+def recovery(plan: Plan) -> pd.DataFrame:
+    """Measure what is recovered, and in what time.
+
+    Returns
+    -------
+    DataFrame
+        One row per case and variant, with the columns of ``cost`` but ``sweep``.
+    """
+    rows = [row for case in plan.recovery for row in _rows(case, VARIANTS)]
     for case in plan.replicates:
-        recovery += _rows(case, ["engine", "literal"])
-    return pd.DataFrame(cost), pd.DataFrame(recovery)
+        rows += _rows(case, ["engine", "literal"])
+    return pd.DataFrame(rows)
 
 
 def machine() -> dict:
