@@ -339,8 +339,8 @@ class TestSampler:
         assert np.isfinite(model.history["objective"]).all()
 
 
-@pytest.mark.parametrize(("n_samples", "epochs"), [(3000, 209), (284, 1667), (100_000, 7)])
-def test_without_a_number_of_epochs_a_fit_has_5000_steps(n_samples, epochs):
+@pytest.mark.parametrize(("n_samples", "epochs"), [(3000, 334), (284, 2667), (100_000, 11)])
+def test_without_a_number_of_epochs_a_fit_has_8000_steps_at_most(n_samples, epochs):
     assert FitSettings().for_samples(n_samples).max_epochs == epochs
     assert FitSettings(max_epochs=3).for_samples(n_samples).max_epochs == 3
 
