@@ -7,13 +7,7 @@ have_r() {
             if (!nzchar(system.file(package = p))) quit(status = 1)' >/dev/null 2>&1
 }
 have_r && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing with apt: $*"
-    export DEBIAN_FRONTEND=noninteractive
-    if apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then
-        have_r && exit 0
-    fi
-fi
+sh "$(dirname "$0")/apt_install.sh" "$@" && have_r && exit 0
 echo "R with the packages AnnotationDbi, org.Hs.eg.db and GO.db is needed and was not found." >&2
 echo "On Debian or Ubuntu:  sudo apt-get install $*" >&2
 echo "Without root:         snakemake --sdm conda (see README.md)" >&2

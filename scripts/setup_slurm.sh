@@ -8,13 +8,7 @@ have_slurm() {
     done
 }
 have_slurm && exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing with apt: $*"
-    export DEBIAN_FRONTEND=noninteractive
-    if apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null; then
-        have_slurm && exit 0
-    fi
-fi
+sh "$(dirname "$0")/apt_install.sh" "$@" && have_slurm && exit 0
 echo "Slurm and munge are needed for this test and were not found." >&2
 echo "On Debian or Ubuntu:  sudo apt-get install $*" >&2
 exit 1
