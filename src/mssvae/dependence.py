@@ -35,6 +35,20 @@ def explained(scores: Tensor, y: Tensor) -> Tensor:
     return share.clamp(0, 0.999) * (total > 1e-9 * total.max())
 
 
+def slopes(scores: Tensor, y: Tensor) -> Tensor:
+    """Return the slopes of features y [n, G] in the regression on scores [n], [G]."""
+    z = scores - scores.mean()
+    return y.T @ z / z.square().sum()
+
+
+def slopes_of_pair(scores: Tensor, y: Tensor) -> Tensor:
+    """Return the slopes of features y [n, G] in the regression on scores [n, 2], [G, 2]."""
+    z = scores - scores.mean(0)
+    # By the normal equations: lstsq does not round alike in every call.
+    inverse = torch.linalg.pinv(z.T @ z, hermitian=True)
+    return y.T @ z @ inverse
+
+
 def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
     """Estimate the mutual information of each column of ``one`` with each of ``two``.
 

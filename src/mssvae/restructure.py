@@ -23,6 +23,8 @@ from mssvae.dependence import (
     explained_by_any_function,
     jaccard,
     mutual_information,
+    slopes,
+    slopes_of_pair,
     sparsest_rotation,
 )
 from mssvae.module import Encoder, MultiStudyModule, normal_kl
@@ -83,6 +85,7 @@ class _Part:
     support: Tensor
     means: Tensor
     variances: Tensor
+    outputs: Tensor
     to_learn: set[int] = field(default_factory=set)
 
     def enter(self, features: Tensor, k: int) -> None:
@@ -141,7 +144,6 @@ class Restructuring:
         self.module, self.x, self.study = module, x, study
         self.lambda0, self.lambda1, self.prior_scale = lambda0, lambda1, prior_scale
         self.inputs = module.likelihood.encoder_input(x)
-        self.outputs = module.likelihood.observed_output(x)
         was_training = module.training
         module.eval()
         self.parts = self._parts()
@@ -150,6 +152,7 @@ class Restructuring:
     def _parts(self) -> list[_Part]:
         """Normalise the columns, drop those without a factor, and read supports and means."""
         module, n_studies = self.module, len(self.module.specific_encoders)
+        outputs = module.likelihood.observed_output(self.x)
         rows = [torch.arange(len(self.x))]
         rows += [(self.study == m).nonzero().flatten() for m in range(n_studies)]
         parts = []
@@ -178,6 +181,7 @@ class Restructuring:
                     support & alive,
                     means,
                     log_variance.exp(),
+                    outputs[rows[i]],
                 )
             )
         return parts
@@ -269,8 +273,9 @@ class Restructuring:
         has no bias, and the skip is linear. Training alone does not bring it back.
         """
         for part in filter(_Part.is_large_enough, self.parts):
+            of_part = residuals[part.rows]
             for k in part.columns():
-                gain = self._gain(explained(part.means[:, k], residuals[part.rows]), part)
+                gain = self._gain(explained(part.means[:, k], of_part), part)
                 new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
                 if new.any():
                     part.enter(new, k)
@@ -303,7 +308,7 @@ class Restructuring:
         related = self._related(scores, part)
         if len(related) == 1 and related[0][0] is part:
             k = related[0][1]
-            means, y = part.means[:, k], self.outputs[part.rows][:, part.support[:, k]]
+            means, y = part.means[:, k], part.outputs[:, part.support[:, k]]
             linear = torch.corrcoef(torch.stack([means, scores]))[0, 1].abs()
             before, after = (explained(z, y).sum() for z in (means, scores))
             if linear < _NOT_LINEAR and after > _AS_WELL * before:
@@ -324,11 +329,8 @@ class Restructuring:
         shared = self.parts[0]
         if part is shared and any(other is not shared for other, _ in related):
             return False  # These know some of the samples only.
-        known = [
-            other.means[:, k] if other is part else other.means[part.rows, k]
-            for other, k in related
-        ]
-        y = self.outputs[part.rows][:, features]
+        known = [_means_on(part, other)[:, k] for other, k in related]
+        y = part.outputs[:, features]
         before = explained(torch.stack(known, 1), y)
         after = explained(torch.stack([*known, scores], 1), y)
         return int((after - before > _MUCH).sum()) >= _MIN_FEATURES
@@ -340,7 +342,7 @@ class Restructuring:
             known = [(shared, shared.means, scores)]
             known += [(other, other.means, scores[other.rows]) for other in own]
         else:
-            known = [(shared, shared.means[part.rows], scores), (part, part.means, scores)]
+            known = [(other, _means_on(part, other), scores) for other in (shared, part)]
         related = []
         for other, means, values in known:
             columns = other.columns()
@@ -388,7 +390,7 @@ class Restructuring:
         part.means[:, k] = scores
         part.to_learn.add(k)
         inside = part.support[:, k]
-        loadings = self._loadings(part, scores, inside)
+        loadings = slopes(scores, part.outputs[:, inside])
         self.module.decoder.output.weight[inside, part.offset + k] = loadings
 
     @torch.enable_grad()
@@ -494,16 +496,11 @@ class Restructuring:
     def _side_by_side(self, columns: list[int], features: Tensor) -> Tensor:
         shared, *own = self.parts
         scores = torch.zeros_like(shared.means[:, 0])
-        reference = self._loadings(own[0], own[0].means[:, columns[0]], features)
+        reference = slopes(own[0].means[:, columns[0]], own[0].outputs[:, features])
         for part, k in zip(own, columns, strict=True):
             z = part.means[:, k] - part.means[:, k].mean()
-            scores[part.rows] = z * (self._loadings(part, z, features) @ reference).sign()
+            scores[part.rows] = z * (slopes(z, part.outputs[:, features]) @ reference).sign()
         return scores
-
-    def _loadings(self, part: _Part, scores: Tensor, features: Tensor) -> Tensor:
-        """Return the slopes of features on scores [n]."""
-        z = scores - scores.mean()
-        return self.outputs[part.rows][:, features].T @ z / z.square().sum()
 
     def _acts_on(self, k: int) -> list[Tensor]:
         """Return by study the features that shared column k affects, bool [G]."""
@@ -514,7 +511,7 @@ class Restructuring:
         effects = self.x.new_zeros(len(own), self.x.shape[1])
         gain = self.x.new_zeros(self.x.shape[1])
         for m, (z, part) in enumerate(zip(scores, own, strict=True)):
-            y = self.outputs[part.rows]
+            y = part.outputs
             chance = N_SLOPES / len(y)
             share = explained(z, y)
             # Of the factor, in nats: what its posterior means vary by, against their uncertainty.
@@ -528,59 +525,29 @@ class Restructuring:
 
     def _merge(self) -> None:
         """Join columns that hold the same factor, and drop own copies of shared factors."""
-        shared, *own = self.parts
+        shared, *parts = self.parts
         self._merge_within(shared)
-        for part in own:
-            known = [(shared, k) for k in shared.columns()]
-            for k in part.columns():
-                if self._holder(part, k, known):
+        for part in parts:
+            own, common = part.columns(), shared.columns()
+            information = mutual_information(part.means[:, own], _means_on(part, shared)[:, common])
+            for k, nats in zip(own, information, strict=True):
+                if _holder(part, k, shared, common, nats) is not None:
                     part.drop(k)
                     self.moves["own copies of shared factors dropped"] += 1
             self._merge_within(part)
 
     def _merge_within(self, part: _Part) -> None:
-        kept: list[tuple[_Part, int]] = []
-        for k in part.columns():
-            holder = self._holder(part, k, kept)
-            if holder is None:
-                kept.append((part, k))
+        columns = part.columns()
+        information = mutual_information(part.means[:, columns], part.means[:, columns])
+        kept: list[int] = []
+        for i, k in enumerate(columns):
+            j = _holder(part, k, part, [columns[other] for other in kept], information[i, kept])
+            if j is None:
+                kept.append(i)
                 continue
-            j = holder[1]
             part.enter(part.support[:, k] & ~part.support[:, j], j)
             part.drop(k)
             self.moves["columns merged"] += 1
-
-    def _holder(
-        self, part: _Part, k: int, columns: list[tuple[_Part, int]]
-    ) -> tuple[_Part, int] | None:
-        """Return the one of the columns that holds the factor of column k as well, if any does.
-
-        Factors may depend on each other. Those of two columns are the same if each tells of the
-        other, and one of them explains the features of both, or both are needed for the same ones.
-        """
-        scores = part.means[:, k]
-        known = [
-            other.means[part.rows if other is not part else slice(None), j] for other, j in columns
-        ]
-        if not known:
-            return None
-        information = mutual_information(scores[:, None], torch.stack(known, 1))[0]
-        best = int(information.argmax())
-        if information[best] <= _SAME_FACTOR:
-            return None
-        other, j = columns[best]
-        one, two = part.support[:, k], other.support[:, j]
-        either = one | two
-        y = self.outputs[part.rows][:, either]
-        of_one, of_two = (explained_by_any_function(z, y) for z in (scores, known[best]))
-        # Explaining a feature better does not make up for explaining another worse.
-        both = torch.minimum(of_one, of_two)
-        same = (
-            (jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
-            or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
-            or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
-        )
-        return columns[best] if same else None
 
     def _rotate(self) -> None:
         """Turn pairs of columns with the same support onto the axes of their linear loadings.
@@ -604,7 +571,7 @@ class Restructuring:
         features = _common_features(*part.support[:, pair].T)
         if features is None:
             return False
-        loadings = self._pair_loadings(part, part.means[:, pair], features)
+        loadings = slopes_of_pair(part.means[:, pair], part.outputs[:, features])
         rotation = sparsest_rotation(loadings)
         if not _turns(rotation):
             return False
@@ -620,11 +587,11 @@ class Restructuring:
         spread.bias[pair] = spread.bias[pair].mean()
         decoder.first.weight[:, places] = decoder.first.weight[:, places] @ rotation
         scale = part.mask[:, pair].abs().amax()
-        for k, slopes, keep in zip(pair, loadings.T, _kept(loadings).T, strict=True):
+        for k, loading, keep in zip(pair, loadings.T, _kept(loadings).T, strict=True):
             part.mask[features, k] = scale * keep
             part.support[features, k] = keep
-            inside = _large(slopes)
-            decoder.output.weight[features[inside], part.offset + k] = slopes[inside] / scale
+            inside = _large(loading)
+            decoder.output.weight[features[inside], part.offset + k] = loading[inside] / scale
         self.moves["pairs rotated"] += 1
         return True
 
@@ -640,10 +607,8 @@ class Restructuring:
         if features is None or not part.is_large_enough() or elsewhere.sum() < _MIN_SAMPLES:
             return False
         z = torch.stack([shared.means[part.rows, j], part.means[:, k]], 1)
-        loadings = self._pair_loadings(part, z, features)
-        scores = shared.means[elsewhere, j]
-        scores = scores - scores.mean()
-        reference = self.outputs[elsewhere][:, features].T @ scores / scores.square().sum()
+        loadings = slopes_of_pair(z, part.outputs[:, features])
+        reference = slopes(shared.means[elsewhere, j], shared.outputs[elsewhere][:, features])
         rotation = sparsest_rotation(loadings)
         likeness = nn.functional.cosine_similarity(loadings @ rotation, reference[:, None], 0)
         order = likeness.abs().argsort(descending=True)
@@ -667,12 +632,40 @@ class Restructuring:
         self.moves["own columns rotated with shared ones"] += 1
         return True
 
-    def _pair_loadings(self, part: _Part, scores: Tensor, features: Tensor) -> Tensor:
-        """Return the slopes of features in the regression on scores [n, 2]."""
-        z = scores - scores.mean(0)
-        # By the normal equations: lstsq does not round alike in every call.
-        inverse = torch.linalg.pinv(z.T @ z, hermitian=True)
-        return self.outputs[part.rows][:, features].T @ z @ inverse
+
+def _means_on(part: _Part, other: _Part) -> Tensor:
+    """Return the posterior means of a part, or of the shared one, for the samples of the part."""
+    return other.means if other is part else other.means[part.rows]
+
+
+def _holder(
+    part: _Part, k: int, other: _Part, columns: list[int], information: np.ndarray
+) -> int | None:
+    """Return the one of another part's columns that holds the factor of column k as well, if any.
+
+    Factors may depend on each other. Those of two columns are the same if each tells of the other
+    (``information``, by column), and one of them explains the features of both, or both are needed
+    for the same ones.
+    """
+    if not columns or information.max() <= _SAME_FACTOR:
+        return None
+    best = int(information.argmax())
+    j = columns[best]
+    one, two = part.support[:, k], other.support[:, j]
+    either = one | two
+    y = part.outputs[:, either]
+    of_one, of_two = (
+        explained_by_any_function(scores, y)
+        for scores in (part.means[:, k], _means_on(part, other)[:, j])
+    )
+    # Explaining a feature better does not make up for explaining another worse.
+    both = torch.minimum(of_one, of_two)
+    same = (
+        (jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
+        or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
+        or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
+    )
+    return j if same else None
 
 
 def _common_features(one: Tensor, two: Tensor) -> Tensor | None:
