@@ -295,11 +295,13 @@ class TestMerging:
         assert found["columns merged"] == 1
         assert_supports(module, SHARED_BLOCKS, OWN)
 
-    def test_a_factor_and_its_square_become_one(self, made, rng):
+    @pytest.mark.parametrize("n_linear", [2, 3])
+    def test_a_factor_and_its_square_become_one_and_the_factor_stays(self, made, rng, n_linear):
         (first, second), own = truth(rng)
-        square = first[0] ** 2
-        effects = [(first[0], range(3)), (square, range(3, 5)), second, *flat([], own)]
-        columns = [(first[0], range(3)), second, (square, range(3, 5))]
+        factor = (first[0], range(n_linear))
+        square = (first[0] ** 2, range(n_linear, 5))
+        effects = [factor, square, second, *flat([], own)]
+        columns = [factor, second, square]
         module, x = made(effects, columns, own)
         found = moves(module, x)
         assert found["columns merged"] == 1
@@ -447,6 +449,14 @@ class TestGrowing:
         module, x = made(effects, shared, own)
         assert moves(module, x) == Counter({"features added": 1})
         assert_supports(module, SHARED_BLOCKS, [*OWN[:2], [[*OWN_BLOCKS[2], 24]]])
+
+    def test_a_feature_is_added_to_the_column_that_explains_it_best(self, made, rng):
+        (first, second), own = truth(rng)
+        dependent = ((first[0] + second[0]) / np.sqrt(2), second[1])
+        effects = [first, dependent, *flat([], own), (first[0] ** 2, [24])]
+        module, x = made(effects, [first, dependent], own)
+        assert moves(module, x) == Counter({"features added": 1})
+        assert_supports(module, [[*range(5), 24], SHARED_BLOCKS[1]], OWN)
 
     def test_enters_with_the_columns_typical_weight(self, made, rng):
         shared, own = truth(rng)

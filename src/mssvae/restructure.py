@@ -270,16 +270,26 @@ class Restructuring:
         """Add features to columns whose factor explains their residuals.
 
         An entry at zero has no gradient towards an even function of its factor: the first layer
-        has no bias, and the skip is linear. Training alone does not bring it back.
+        has no bias, and the skip is linear. Training alone does not bring it back. A feature enters
+        the column that gains it most: others often explain some of the same residuals, as the
+        posterior means of all depend on outlying features.
         """
+        columns, gains = [], []
         for part in filter(_Part.is_large_enough, self.parts):
             of_part = residuals[part.rows]
             for k in part.columns():
                 gain = self._gain(explained(part.means[:, k], of_part), part)
-                new = (gain > self._cost(float(part.eta[k]))) & ~part.support[:, k]
-                if new.any():
-                    part.enter(new, k)
-                    self.moves[GROWN] += int(new.sum())
+                gain -= self._cost(float(part.eta[k]))
+                columns.append((part, k))
+                gains.append(gain.masked_fill(part.support[:, k], 0))
+        if not columns:
+            return
+        most, best = torch.stack(gains).max(0)
+        for i, (part, k) in enumerate(columns):
+            new = (best == i) & (most > 0)
+            if new.any():
+                part.enter(new, k)
+                self.moves[GROWN] += int(new.sum())
 
     def _add_factors(self, residuals: Tensor) -> None:
         """Let a column hold the direction in which the residuals vary most, if it is a factor.
@@ -541,12 +551,16 @@ class Restructuring:
         information = mutual_information(part.means[:, columns], part.means[:, columns])
         kept: list[int] = []
         for i, k in enumerate(columns):
-            j = _holder(part, k, part, [columns[other] for other in kept], information[i, kept])
-            if j is None:
+            held = _holder(part, k, part, [columns[other] for other in kept], information[i, kept])
+            if held is None:
                 kept.append(i)
                 continue
-            part.enter(part.support[:, k] & ~part.support[:, j], j)
-            part.drop(k)
+            j, explains_more = held
+            # Of a factor and its square the factor stays: it explains what the square does.
+            lost, stays = (k, j) if explains_more else (j, k)
+            kept[kept.index(columns.index(j))] = columns.index(stays)
+            part.enter(part.support[:, lost] & ~part.support[:, stays], stays)
+            part.drop(lost)
             self.moves["columns merged"] += 1
 
     def _rotate(self) -> None:
@@ -640,8 +654,10 @@ def _means_on(part: _Part, other: _Part) -> Tensor:
 
 def _holder(
     part: _Part, k: int, other: _Part, columns: list[int], information: np.ndarray
-) -> int | None:
+) -> tuple[int, bool] | None:
     """Return the one of another part's columns that holds the factor of column k as well, if any.
+
+    With it, whether it explains the features of both at least as well as column k does.
 
     Factors may depend on each other. Those of two columns are the same if each tells of the other
     (``information``, by column), and one of them explains the features of both, or both are needed
@@ -665,7 +681,7 @@ def _holder(
         or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
         or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
     )
-    return j if same else None
+    return (j, bool(of_two.sum() >= of_one.sum())) if same else None
 
 
 def _common_features(one: Tensor, two: Tensor) -> Tensor | None:

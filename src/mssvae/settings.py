@@ -71,9 +71,9 @@ class FitSettings:
     b: float | None = None
     prior_scale: float | None = 400
     screen_every: int = 10
-    restructure_from: float | None = 0.22
-    restructure_every: float = 0.09
-    patience: int | None = 20
+    restructure_from: float | None = 0.15
+    restructure_every: float = 0.07
+    patience: int | None = 10
 
     def __post_init__(self) -> None:
         # A list, as configuration files and saved models have it, compares equal to a tuple.
