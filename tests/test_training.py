@@ -43,8 +43,8 @@ def test_columns_are_repaired_until_they_are_found_in_order_twice_in_a_row(fitte
 
 def test_the_last_possible_repair_is_told_so(fitted):
     _, asked = fitted(REPAIRED)
-    # 0.22, 0.31, ... 0.76 of training.
-    assert asked == [False] * 6 + [True]
+    # 0.15, 0.22, ... 0.78 of training.
+    assert asked == [False] * 9 + [True]
 
 
 def test_columns_are_never_repaired_without_a_first_time(fitted):
@@ -55,14 +55,14 @@ def test_columns_are_never_repaired_without_a_first_time(fitted):
 
 def test_training_ends_once_the_masks_stand_still(fitted):
     model, asked = fitted(NOTHING, patience=5, lr_mask=1e-9)
-    # Repairs before epochs 23 and 32; then five epochs to see, and five to end.
+    # Repairs before epochs 16 and 23; then five epochs to see, and five to end.
     assert len(asked) == 2
-    assert len(model.history) == 31 + 6 + 5
+    assert len(model.history) == 22 + 6 + 5
 
 
 def test_training_goes_on_while_the_masks_change(fitted):
     model, _ = fitted(NOTHING, patience=5, lr_mask=0.5)
-    assert len(model.history) > 31 + 6 + 5
+    assert len(model.history) > 22 + 6 + 5
 
 
 def test_times_of_repair_are_shares_of_training():
