@@ -325,6 +325,37 @@ class TestMerging:
         assert_supports(module, SHARED_BLOCKS, OWN)
 
 
+class TestDroppingIdleColumns:
+    def test_a_column_that_explains_none_of_its_features_is_dropped(self, made, rng):
+        shared, own = truth(rng)
+        module, x = made(flat(shared, own), [*shared, (new_factor(rng), range(24, 40))], own)
+        with torch.no_grad():  # A posterior that is far from the prior, and tells nothing.
+            module.shared_encoder.mean.bias[2] = 3
+        assert moves(module, x) == Counter({"idle columns dropped": 1})
+        assert_supports(module, SHARED_BLOCKS, OWN)
+
+    def test_a_function_of_two_others_is_dropped(self, made, rng):
+        shared, own = truth(rng)
+        mixture = (shared[0][0] + shared[1][0], range(3, 7))
+        module, x = made(flat(shared, own), [*shared, mixture], own)
+        assert moves(module, x) == Counter({"idle columns dropped": 1})
+        assert_supports(module, SHARED_BLOCKS, OWN)
+
+    def test_a_mixture_of_a_shared_and_an_own_factor_is_dropped(self, made, rng):
+        shared, own = truth(rng)
+        mixture = (shared[0][0] + own[2][0][0], [*range(2), *range(18, 20)])
+        module, x = made(flat(shared, own), shared, [*own[:2], [*own[2], mixture]])
+        assert moves(module, x) == Counter({"idle columns dropped": 1})
+        assert_supports(module, SHARED_BLOCKS, OWN)
+
+    def test_too_many_columns_for_the_samples_are_not_judged(self, made, rng):
+        shared, own = truth(rng)
+        n_idle = N_PER_STUDY // 8  # Four slopes of each column, and two samples for each slope.
+        columns = [*shared, *((new_factor(rng), range(24, 40)) for _ in range(n_idle))]
+        module, x = made(flat(shared, own), columns, own, sizes=(n_idle + 2, 3))
+        assert moves(module, x)["idle columns dropped"] == 0
+
+
 class TestRotating:
     def rotated(self, made, rng, degrees):
         """Two shared columns of all ten shared features, turned away from the factors."""

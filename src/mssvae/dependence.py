@@ -7,6 +7,9 @@ from torch.nn import functional
 
 # Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
 N_SLOPES = 4
+# Factors with anchor features have different supports: columns with a larger Jaccard index hold the
+# same, or are mixed. Half-overlapping blocks have 1/3.
+SAME_SUPPORT = 0.5
 # Of histograms over two scores, and of means over one.
 _MAX_BINS, _SAMPLES_PER_CELL = 8, 6
 _MAX_STEPS, _SAMPLES_PER_STEP = 16, 20

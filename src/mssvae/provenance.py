@@ -20,6 +20,8 @@ FIT_SOURCES = (
     "optimisers.py",
     "training.py",
     "restructure.py",
+    "parts.py",
+    "rotation.py",
     "dependence.py",
     "validation.py",
 )

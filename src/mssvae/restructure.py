@@ -8,31 +8,28 @@ training goes on from there.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import torch
 from scipy.sparse.linalg import svds
-from torch import Tensor, nn
+from torch import Tensor
 
-from mssvae import prior
 from mssvae.dependence import (
     N_SLOPES,
+    SAME_SUPPORT,
     explained,
     explained_by_any_function,
     jaccard,
     mutual_information,
     slopes,
-    slopes_of_pair,
-    sparsest_rotation,
 )
-from mssvae.module import Encoder, MultiStudyModule, normal_kl
+from mssvae.module import MultiStudyModule
+from mssvae.parts import MIN_KL, Part, read_parts
+from mssvae.rotation import rotate
 
 # The move that repairs features but no column, and that training could mostly make by itself.
 GROWN = "features added"
-# A column whose posterior is closer to the prior than this, in nats, holds no factor.
-_MIN_KL = 0.1
 # Two columns may hold the same factor if they share more information than this, in nats: a
 # correlation of 0.57 between normal variables. They do if the one that explains more features
 # explains those of the other as well, or if they have the same features and share more than the
@@ -48,17 +45,8 @@ _MUCH = 0.25
 # A feature on which a factor has less than this share of its largest effect in a study is not
 # affected by it.
 _NO_EFFECT = 0.25
-# Factors with anchor features have different supports: columns with a larger Jaccard index are
-# mixed. Half-overlapping blocks have 1/3.
-_SAME_SUPPORT = 0.5
-_MIN_ANGLE = np.pi / 36
-# Loadings of one column in different studies with a smaller cosine belong to different factors.
-_SAME_LOADINGS = 0.7
 # Directions of the residuals of all studies with larger cosines are one.
 _SAME_DIRECTION = 0.8
-# A loading below this share of its column's largest is none.
-_NEGLIGIBLE = 0.3
-_MIN_SAMPLES = 30
 # A new factor needs two anchor features and one to tell it by, and has to pay for its posterior.
 _MIN_FEATURES = 3
 _PRICE_OF_A_FACTOR = 1.5
@@ -69,49 +57,6 @@ _OUTLYING = 4.5
 # 0.37 around their scores.
 _LESSONS, _LESSON_SIZE, _LESSON_RATE = 300, 256, 3e-3
 _NEW_LOG_VARIANCE = -2.0
-
-
-@dataclass
-class _Part:
-    """One mask and what belongs to it: the shared one, or a study's own."""
-
-    mask: nn.Parameter
-    alive: Tensor
-    eta: Tensor
-    encoder: Encoder
-    rows: Tensor
-    offset: int
-    weight: float
-    support: Tensor
-    means: Tensor
-    variances: Tensor
-    outputs: Tensor
-    to_learn: set[int] = field(default_factory=set)
-
-    def enter(self, features: Tensor, k: int) -> None:
-        """Put features into column k, with the typical weight of those that are in it."""
-        inside = self.support[:, k]
-        self.mask[features, k] = self.mask[inside, k].median() if inside.any() else 1.0
-        self.support[features, k] = True
-
-    def drop(self, k: int) -> None:
-        self.mask[:, k] = 0
-        self.support[:, k] = False
-        self.alive[k] = False
-        self.to_learn.discard(k)
-
-    def columns(self) -> list[int]:
-        """Return the live columns, those with the largest weights first."""
-        size = self.mask.abs().sum(0)
-        return [k for k in size.argsort(descending=True).tolist() if self.alive[k]]
-
-    def is_large_enough(self) -> bool:
-        """Return whether regressions on a factor say more than chance does."""
-        return len(self.rows) >= _MIN_SAMPLES
-
-    def unused(self) -> list[int]:
-        """Return the columns in which a factor can start."""
-        return (~self.alive).nonzero().flatten().tolist()
 
 
 class Restructuring:
@@ -146,45 +91,8 @@ class Restructuring:
         self.inputs = module.likelihood.encoder_input(x)
         was_training = module.training
         module.eval()
-        self.parts = self._parts()
+        self.parts = read_parts(module, x, study, lambda0, lambda1)
         module.train(was_training)
-
-    def _parts(self) -> list[_Part]:
-        """Normalise the columns, drop those without a factor, and read supports and means."""
-        module, n_studies = self.module, len(self.module.specific_encoders)
-        outputs = module.likelihood.observed_output(self.x)
-        rows = [torch.arange(len(self.x))]
-        rows += [(self.study == m).nonzero().flatten() for m in range(n_studies)]
-        parts = []
-        for i, (mask, encoder) in enumerate(zip(module.masks, module.encoders, strict=True)):
-            means, log_variance = encoder(self.inputs[rows[i]])
-            divergence = normal_kl(means, log_variance)
-            study = self.study[rows[i]]
-            divergence = torch.stack([divergence[study == m].mean(0) for m in study.unique()])
-            alive = module.alive[i]
-            alive &= (divergence.amax(0) >= _MIN_KL) & (mask != 0).any(0)
-            mask *= alive
-            offset = module.offset(i)
-            _normalise(module, mask, offset)
-            support = prior.in_slab(mask, module.etas[i], self.lambda0, self.lambda1) & (mask != 0)
-            alive &= support.any(0)
-            weight = 1 / n_studies if i else 1.0  # Batches hold all studies alike.
-            parts.append(
-                _Part(
-                    mask,
-                    alive,
-                    module.etas[i],
-                    encoder,
-                    rows[i],
-                    offset,
-                    weight,
-                    support & alive,
-                    means,
-                    log_variance.exp(),
-                    outputs[rows[i]],
-                )
-            )
-        return parts
 
     @torch.no_grad()
     def select(self) -> None:
@@ -212,7 +120,8 @@ class Restructuring:
             self._add_factors(residuals)
         self._share()
         self._merge()
-        self._rotate()
+        self._drop_idle()
+        self.moves += rotate(self.parts, self.module.decoder)
         self.select()
         self.module.train()
         for part in self.parts:
@@ -252,7 +161,7 @@ class Restructuring:
         return residuals
 
     @staticmethod
-    def _gain(share: Tensor, part: _Part) -> Tensor:
+    def _gain(share: Tensor, part: Part) -> Tensor:
         """Return what each feature would gain in log-likelihood from the share explained, [G].
 
         Per sample, less what chance gives (BIC), and weighed as the samples of the part are.
@@ -266,6 +175,11 @@ class Restructuring:
         odds = (1 - eta) * self.lambda0 / (eta * self.lambda1)
         return (np.log(odds) + self.lambda1) / self.prior_scale
 
+    def _is_worth(self, gain: Tensor, eta: float, part: Part) -> bool:
+        """Return whether what features gain [g] pays for their entries and for a posterior."""
+        worth = (gain - self._cost(eta)).clamp_min(0).sum()
+        return bool(worth > _PRICE_OF_A_FACTOR * part.weight)
+
     def _grow(self, residuals: Tensor) -> None:
         """Add features to columns whose factor explains their residuals.
 
@@ -275,7 +189,7 @@ class Restructuring:
         posterior means of all depend on outlying features.
         """
         columns, gains = [], []
-        for part in filter(_Part.is_large_enough, self.parts):
+        for part in filter(Part.is_large_enough, self.parts):
             of_part = residuals[part.rows]
             for k in part.columns():
                 gain = self._gain(explained(part.means[:, k], of_part), part)
@@ -309,7 +223,7 @@ class Restructuring:
         if candidate is not None:
             self._add_factor(shared, *candidate[1:])
 
-    def _add_factor(self, part: _Part, scores: Tensor, features: Tensor) -> None:
+    def _add_factor(self, part: Part, scores: Tensor, features: Tensor) -> None:
         """Start a column on scores [n], or correct the one that holds a function of them.
 
         Such as their absolute values: then features that are odd in the factor are missing, and
@@ -329,7 +243,7 @@ class Restructuring:
             self._start_column(part, scores, features)
 
     def _explains_more(
-        self, part: _Part, scores: Tensor, features: Tensor, related: list[tuple[_Part, int]]
+        self, part: Part, scores: Tensor, features: Tensor, related: list[tuple[Part, int]]
     ) -> bool:
         """Return whether scores [n] explain much of a few features that related columns do not.
 
@@ -339,20 +253,20 @@ class Restructuring:
         shared = self.parts[0]
         if part is shared and any(other is not shared for other, _ in related):
             return False  # These know some of the samples only.
-        known = [_means_on(part, other)[:, k] for other, k in related]
+        known = [other.means_on(part)[:, k] for other, k in related]
         y = part.outputs[:, features]
         before = explained(torch.stack(known, 1), y)
         after = explained(torch.stack([*known, scores], 1), y)
         return int((after - before > _MUCH).sum()) >= _MIN_FEATURES
 
-    def _related(self, scores: Tensor, part: _Part) -> list[tuple[_Part, int]]:
+    def _related(self, scores: Tensor, part: Part) -> list[tuple[Part, int]]:
         """Return the columns that share information with scores [n] of a part's samples."""
         shared, *own = self.parts
         if part is shared:
             known = [(shared, shared.means, scores)]
             known += [(other, other.means, scores[other.rows]) for other in own]
         else:
-            known = [(other, _means_on(part, other), scores) for other in (shared, part)]
+            known = [(other, other.means_on(part), scores) for other in (shared, part)]
         related = []
         for other, means, values in known:
             columns = other.columns()
@@ -364,7 +278,7 @@ class Restructuring:
             ]
         return related
 
-    def _candidate(self, residuals: Tensor, part: _Part) -> tuple[Tensor, Tensor, Tensor] | None:
+    def _candidate(self, residuals: Tensor, part: Part) -> tuple[Tensor, Tensor, Tensor] | None:
         """Return direction [G], scores [n] and features [G] of a factor of the residuals."""
         if not part.is_large_enough():
             return None
@@ -377,14 +291,13 @@ class Restructuring:
         scores = scaled @ direction
         scores = (scores - scores.mean()) / scores.std()
         gain = self._gain(explained(scores, scaled), part)
-        cost = self._cost(1 / len(direction))
-        features = gain > cost
-        worth = (gain[features] - cost).sum() > _PRICE_OF_A_FACTOR * part.weight
-        if features.sum() < _MIN_FEATURES or not worth:
+        eta = 1 / len(direction)
+        features = gain > self._cost(eta)
+        if features.sum() < _MIN_FEATURES or not self._is_worth(gain, eta, part):
             return None
         return direction, scores, features
 
-    def _start_column(self, part: _Part, scores: Tensor, features: Tensor) -> None:
+    def _start_column(self, part: Part, scores: Tensor, features: Tensor) -> None:
         """Let an unused column hold scores [n], if there is one."""
         if not part.unused():
             return
@@ -394,7 +307,7 @@ class Restructuring:
         part.eta[k] = features.float().mean()
         self.moves["columns started"] += 1
 
-    def _hold(self, part: _Part, k: int, scores: Tensor, features: Tensor) -> None:
+    def _hold(self, part: Part, k: int, scores: Tensor, features: Tensor) -> None:
         """Let a column hold scores [n], also for new features; the encoder learns them later."""
         part.enter(features, k)
         part.means[:, k] = scores
@@ -404,7 +317,7 @@ class Restructuring:
         self.module.decoder.output.weight[inside, part.offset + k] = loadings
 
     @torch.enable_grad()
-    def _teach(self, part: _Part) -> None:
+    def _teach(self, part: Part) -> None:
         """Train an encoder until its new columns have their scores, and the others what they had.
 
         A factor that no column held need not be in the hidden layers.
@@ -526,7 +439,7 @@ class Restructuring:
             share = explained(z, y)
             # Of the factor, in nats: what its posterior means vary by, against their uncertainty.
             information = 0.5 * torch.log1p(z.var() / shared.variances[part.rows, k].mean())
-            effects[m] = (share - chance) * y.var(0) * (information >= _MIN_KL)
+            effects[m] = (share - chance) * y.var(0) * (information >= MIN_KL)
             gain += self._gain(share, part)
         # Entries that do not pay in all studies together say nothing about where the factor acts.
         features = shared.support[:, k] & (gain > self._cost(float(shared.eta[k])))
@@ -539,14 +452,14 @@ class Restructuring:
         self._merge_within(shared)
         for part in parts:
             own, common = part.columns(), shared.columns()
-            information = mutual_information(part.means[:, own], _means_on(part, shared)[:, common])
+            information = mutual_information(part.means[:, own], shared.means_on(part)[:, common])
             for k, nats in zip(own, information, strict=True):
                 if _holder(part, k, shared, common, nats) is not None:
                     part.drop(k)
                     self.moves["own copies of shared factors dropped"] += 1
             self._merge_within(part)
 
-    def _merge_within(self, part: _Part) -> None:
+    def _merge_within(self, part: Part) -> None:
         columns = part.columns()
         information = mutual_information(part.means[:, columns], part.means[:, columns])
         kept: list[int] = []
@@ -563,97 +476,40 @@ class Restructuring:
             part.drop(lost)
             self.moves["columns merged"] += 1
 
-    def _rotate(self) -> None:
-        """Turn pairs of columns with the same support onto the axes of their linear loadings.
+    def _drop_idle(self) -> None:
+        """Drop columns that are not worth their features and a posterior beside all others.
 
-        Two normal factors and any rotation of them fit linear features alike; only sparsity tells
-        them apart, and its pull vanishes once all weights are in the slab.
+        Such as one that hardly varies, or is a function of two others. The smallest go first.
         """
         shared, *own = self.parts
         for part in self.parts:
-            rotated: set[int] = set()
-            for a, b in combinations(sorted(part.columns()), 2):
-                if not rotated & {a, b} and self._rotate_pair(part, [a, b]):
-                    rotated |= {a, b}
-        for part in own:
-            rotated = set()
-            for j, k in product(sorted(shared.columns()), sorted(part.columns())):
-                if k not in rotated and self._rotate_with_shared(part, j, k):
-                    rotated.add(k)
+            for k in reversed(part.columns()):
+                studies = own if part is shared else [part]
+                gains = [self._gain_of_column(study, part, k) for study in studies]
+                gains = [gain for gain in gains if gain is not None]
+                if gains and not self._is_worth(sum(gains), float(part.eta[k]), part):
+                    part.drop(k)
+                    self.moves["idle columns dropped"] += 1
 
-    def _rotate_pair(self, part: _Part, pair: list[int]) -> bool:
-        features = _common_features(*part.support[:, pair].T)
-        if features is None:
-            return False
-        loadings = slopes_of_pair(part.means[:, pair], part.outputs[:, features])
-        rotation = sparsest_rotation(loadings)
-        if not _turns(rotation):
-            return False
-        loadings = loadings @ rotation
-        part.means[:, pair] = part.means[:, pair] @ rotation
-        if not part.to_learn.isdisjoint(pair):
-            part.to_learn.update(pair)
-        places = [part.offset + k for k in pair]
-        head, spread, decoder = part.encoder.mean, part.encoder.log_variance, self.module.decoder
-        head.weight[pair] = rotation.T @ head.weight[pair]
-        head.bias[pair] = rotation.T @ head.bias[pair]
-        spread.weight[pair] = spread.weight[pair].mean(0)
-        spread.bias[pair] = spread.bias[pair].mean()
-        decoder.first.weight[:, places] = decoder.first.weight[:, places] @ rotation
-        scale = part.mask[:, pair].abs().amax()
-        for k, loading, keep in zip(pair, loadings.T, _kept(loadings).T, strict=True):
-            part.mask[features, k] = scale * keep
-            part.support[features, k] = keep
-            inside = _large(loading)
-            decoder.output.weight[features[inside], part.offset + k] = loading[inside] / scale
-        self.moves["pairs rotated"] += 1
-        return True
+    def _gain_of_column(self, study: Part, part: Part, k: int) -> Tensor | None:
+        """Return what the features of a column gain by it in a study [g], beside all others there.
 
-    def _rotate_with_shared(self, part: _Part, j: int, k: int) -> bool:
-        """Turn shared column j and own column k in one study, where they are mixed.
-
-        The axis that is more like the shared column in the other studies becomes the shared one.
+        None where there are too few samples for so many columns.
         """
         shared = self.parts[0]
-        features = _common_features(shared.support[:, j], part.support[:, k])
-        elsewhere = torch.ones(len(self.x), dtype=torch.bool)
-        elsewhere[part.rows] = False
-        if features is None or not part.is_large_enough() or elsewhere.sum() < _MIN_SAMPLES:
-            return False
-        z = torch.stack([shared.means[part.rows, j], part.means[:, k]], 1)
-        loadings = slopes_of_pair(z, part.outputs[:, features])
-        reference = slopes(shared.means[elsewhere, j], shared.outputs[elsewhere][:, features])
-        rotation = sparsest_rotation(loadings)
-        likeness = nn.functional.cosine_similarity(loadings @ rotation, reference[:, None], 0)
-        order = likeness.abs().argsort(descending=True)
-        rotation = rotation[:, order] * likeness[order].sign()
-        if not _turns(rotation) or likeness.abs().max() < _SAME_LOADINGS:
-            return False
-        loadings, z = loadings @ rotation, z @ rotation
-        shared.means[part.rows, j], part.means[:, k] = z.T
-        shared.to_learn.add(j)
-        part.to_learn.add(k)
-        keep = _kept(loadings)
-        keep[:, 0] |= _large(reference)
-        for one, column, kept in zip((shared, part), (j, k), keep.T, strict=True):
-            one.enter(features[kept], column)
-            one.mask[features[~kept], column] = 0
-            one.support[features[~kept], column] = False
-        scale = part.mask[features[keep[:, 1]], k].median()
-        inside = _large(loadings[:, 1])
-        output_weight = self.module.decoder.output.weight
-        output_weight[features[inside], part.offset + k] = loadings[inside, 1] / scale
-        self.moves["own columns rotated with shared ones"] += 1
-        return True
-
-
-def _means_on(part: _Part, other: _Part) -> Tensor:
-    """Return the posterior means of a part, or of the shared one, for the samples of the part."""
-    return other.means if other is part else other.means[part.rows]
+        y = study.outputs[:, part.support[:, k]]
+        columns = [(one, j) for one in (shared, study) for j in one.columns()]
+        if 2 * N_SLOPES * len(columns) > len(y):
+            return None
+        means = torch.stack([one.means_on(study)[:, j] for one, j in columns], 1)
+        others = [one is not part or j != k for one, j in columns]
+        after = explained(means, y)
+        without = explained(means[:, others], y) if any(others) else torch.zeros_like(after)
+        return self._gain(((after - without) / (1 - without)).clamp_min(0), study)
 
 
 def _holder(
-    part: _Part, k: int, other: _Part, columns: list[int], information: np.ndarray
+    part: Part, k: int, other: Part, columns: list[int], information: np.ndarray
 ) -> tuple[int, bool] | None:
     """Return the one of another part's columns that holds the factor of column k as well, if any.
 
@@ -672,40 +528,16 @@ def _holder(
     y = part.outputs[:, either]
     of_one, of_two = (
         explained_by_any_function(scores, y)
-        for scores in (part.means[:, k], _means_on(part, other)[:, j])
+        for scores in (part.means[:, k], other.means_on(part)[:, j])
     )
     # Explaining a feature better does not make up for explaining another worse.
     both = torch.minimum(of_one, of_two)
     same = (
-        (jaccard(one, two) > _SAME_SUPPORT and information[best] > _TWO_SIDES)
+        (jaccard(one, two) > SAME_SUPPORT and information[best] > _TWO_SIDES)
         or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
         or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
     )
     return (j, bool(of_two.sum() >= of_one.sum())) if same else None
-
-
-def _common_features(one: Tensor, two: Tensor) -> Tensor | None:
-    """Return the features of two supports [G] that are nearly the same; None, if they are not."""
-    return (one | two).nonzero().flatten() if jaccard(one, two) > _SAME_SUPPORT else None
-
-
-def _turns(rotation: Tensor) -> bool:
-    """Return whether an axis is turned by more than a small angle."""
-    return bool(rotation.diagonal().abs().min() < np.cos(_MIN_ANGLE))
-
-
-def _large(loadings: Tensor) -> Tensor:
-    """Return which loadings are not negligible beside the largest of their column."""
-    return loadings.abs() > _NEGLIGIBLE * loadings.abs().amax(0)
-
-
-def _kept(loadings: Tensor) -> Tensor:
-    """Return which features remain in which of two columns, bool [G, 2].
-
-    Those without a linear loading stay in both, and training decides.
-    """
-    linear = _large(loadings)
-    return linear | ~linear.any(1, keepdim=True)
 
 
 def _all_alike(candidates: list[tuple[Tensor, Tensor, Tensor] | None]) -> bool:
@@ -717,22 +549,4 @@ def _all_alike(candidates: list[tuple[Tensor, Tensor, Tensor] | None]) -> bool:
 
 
 def _all_similar(supports: list[Tensor]) -> bool:
-    return all(jaccard(one, two) > _SAME_SUPPORT for one, two in combinations(supports, 2))
-
-
-def _normalise(module: MultiStudyModule, mask: Tensor, offset: int) -> None:
-    """Scale each live column to weights of about 1, where the prior tells spike from slab.
-
-    The decoder's function does not change: for column k, ``W`` times s, ``V1`` and ``v`` divided by
-    s, and row k of ``V2`` and ``b2`` times s cancel, as ReLU is homogeneous.
-    """
-    decoder = module.decoder
-    size = mask.abs().sum(0)
-    live = (size > 0).nonzero().flatten()
-    scale = size[live] / mask[:, live].square().sum(0)
-    places = offset + live
-    mask[:, live] *= scale
-    decoder.first.weight[:, places] /= scale
-    decoder.output.weight[:, places] /= scale
-    decoder.second.weight[places] *= scale[:, None]
-    decoder.second.bias[places] *= scale
+    return all(jaccard(one, two) > SAME_SUPPORT for one, two in combinations(supports, 2))
