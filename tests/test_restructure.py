@@ -308,6 +308,30 @@ class TestMerging:
         assert_supports(module, SHARED_BLOCKS, OWN)
         assert abs(correlation(posterior_means(module, x)[:, 0], first[0])) > 0.95
 
+    def test_a_mixture_of_two_others_brings_no_features(self, made, rng):
+        shared, own = truth(rng)
+        mixture = (shared[0][0] + shared[1][0], range(3, 7))
+        module, x = made(flat(shared, own), [*shared, mixture], own)
+        assert moves(module, x) == Counter({"columns merged": 1})
+        assert_supports(module, SHARED_BLOCKS, OWN)
+
+    def test_an_own_mixture_of_a_shared_and_an_own_factor_brings_no_features(self, made, rng):
+        shared, own = truth(rng)
+        mixture = (shared[0][0] + own[2][0][0], [*range(2), *range(18, 20)])
+        module, x = made(flat(shared, own), shared, [*own[:2], [*own[2], mixture]])
+        assert sum(moves(module, x).values()) == 1
+        assert_supports(module, SHARED_BLOCKS, OWN)
+
+    def test_features_that_a_third_column_explains_do_not_keep_two_apart(self, made, rng):
+        (first, second), own = truth(rng)
+        mixture = 1.4 * np.sin(1.8 * first[0]) + 0.3 * second[0]
+        effects = [first, (mixture, range(24, 28)), second, *flat([], own)]
+        both = (second[0], [*second[1], *range(24, 28)])
+        columns = [first, both, (mixture, [*second[1], *range(24, 28)])]
+        module, x = made(effects, columns, own)
+        assert moves(module, x) == Counter({"columns merged": 1})
+        assert_supports(module, [[*first[1], *range(24, 28)], both[1]], OWN)
+
     def test_columns_of_a_study_are_merged_as_well(self, made, rng):
         shared, own = truth(rng)
         values = own[1][0][0]
@@ -334,19 +358,14 @@ class TestDroppingIdleColumns:
         assert moves(module, x) == Counter({"idle columns dropped": 1})
         assert_supports(module, SHARED_BLOCKS, OWN)
 
-    def test_a_function_of_two_others_is_dropped(self, made, rng):
-        shared, own = truth(rng)
-        mixture = (shared[0][0] + shared[1][0], range(3, 7))
-        module, x = made(flat(shared, own), [*shared, mixture], own)
-        assert moves(module, x) == Counter({"idle columns dropped": 1})
-        assert_supports(module, SHARED_BLOCKS, OWN)
-
-    def test_a_mixture_of_a_shared_and_an_own_factor_is_dropped(self, made, rng):
-        shared, own = truth(rng)
-        mixture = (shared[0][0] + own[2][0][0], [*range(2), *range(18, 20)])
-        module, x = made(flat(shared, own), shared, [*own[:2], [*own[2], mixture]])
-        assert moves(module, x) == Counter({"idle columns dropped": 1})
-        assert_supports(module, SHARED_BLOCKS, OWN)
+    def test_a_function_of_others_is_dropped_whatever_it_explains(self, made, rng):
+        blocks = [range(start, start + 4) for start in (0, 4, 8, 12)]
+        columns = [(new_factor(rng), block) for block in blocks]
+        mixture = sum(values for values, _ in columns)
+        effects = [*columns, (np.sin(mixture), range(24, 27))]
+        module, x = made(effects, [*columns, (mixture, range(24, 27))], [[], [], []], (6, 3))
+        assert restructuring(module, x).run(last=True) == Counter({"idle columns dropped": 1})
+        assert_supports(module, blocks, [[], [], []])
 
     def test_too_many_columns_for_the_samples_are_not_judged(self, made, rng):
         shared, own = truth(rng)

@@ -37,6 +37,8 @@ GROWN = "features added"
 _SAME_FACTOR, _TWO_SIDES = 0.2, 0.5
 # A direction of the residuals is a new factor if it shares less with every column.
 _NEW_FACTOR = 0.15
+# A column is a function of others if they explain more of the variance of its posterior means.
+_FUNCTION = 0.9
 # A column holds a function of a factor instead, if they are not correlated, and the factor explains
 # the column's features nearly as well.
 _NOT_LINEAR, _AS_WELL = 0.5, 0.8
@@ -448,33 +450,47 @@ class Restructuring:
 
     def _merge(self) -> None:
         """Join columns that hold the same factor, and drop own copies of shared factors."""
-        shared, *parts = self.parts
-        self._merge_within(shared)
-        for part in parts:
-            own, common = part.columns(), shared.columns()
-            information = mutual_information(part.means[:, own], shared.means_on(part)[:, common])
-            for k, nats in zip(own, information, strict=True):
-                if _holder(part, k, shared, common, nats) is not None:
-                    part.drop(k)
-                    self.moves["own copies of shared factors dropped"] += 1
-            self._merge_within(part)
+        shared, *own = self.parts
+        self._merge_into([], shared)
+        for part in own:
+            self._merge_into([(shared, k) for k in shared.columns()], part)
 
-    def _merge_within(self, part: Part) -> None:
-        columns = part.columns()
-        information = mutual_information(part.means[:, columns], part.means[:, columns])
-        kept: list[int] = []
-        for i, k in enumerate(columns):
-            held = _holder(part, k, part, [columns[other] for other in kept], information[i, kept])
-            if held is None:
+    def _merge_into(self, held: list[tuple[Part, int]], part: Part) -> None:
+        """Let columns of a part go into held ones, or into each other, that have their factors."""
+        columns = [*held, *((part, k) for k in part.columns())]
+        if not columns:
+            return
+        means = torch.stack([one.means_on(part)[:, k] for one, k in columns], 1)
+        information = mutual_information(means, means)
+        share = torch.stack([explained_by_any_function(z, part.outputs) for z in means.T])
+        kept = list(range(len(held)))
+        live = set(range(len(columns)))
+        for i in range(len(held), len(columns)):
+            j = max(kept, key=lambda other: information[i, other], default=None)
+            if j is None or information[i, j] <= _SAME_FACTOR:
                 kept.append(i)
                 continue
-            j, explains_more = held
-            # Of a factor and its square the factor stays: it explains what the square does.
-            lost, stays = (k, j) if explains_more else (j, k)
-            kept[kept.index(columns.index(j))] = columns.index(stays)
-            part.enter(part.support[:, lost] & ~part.support[:, stays], stays)
-            part.drop(lost)
-            self.moves["columns merged"] += 1
+            others = sorted(live - {i, j})
+            of_others = share[others].amax(0) if others else torch.zeros_like(share[i])
+            supports = [part.support[:, columns[i][1]], columns[j][0].support[:, columns[j][1]]]
+            if not _same_factor(*supports, share[i], share[j], of_others, information[i, j]):
+                kept.append(i)
+                continue
+            lost, stays = i, j
+            if j < len(held):
+                self.moves["own copies of shared factors dropped"] += 1
+            else:
+                # Of a factor and its square the factor stays: it explains what the square does.
+                either = supports[0] | supports[1]
+                if share[i, either].sum() > share[j, either].sum():
+                    lost, stays = j, i
+                    kept[kept.index(j)] = i
+                new = part.support[:, columns[lost][1]] & (share[lost] >= of_others)
+                k = columns[stays][1]
+                part.enter(new & ~part.support[:, k], k)
+                self.moves["columns merged"] += 1
+            live.remove(lost)
+            part.drop(columns[lost][1])
 
     def _drop_idle(self) -> None:
         """Drop columns that are not worth their features and a posterior beside all others.
@@ -494,7 +510,8 @@ class Restructuring:
     def _gain_of_column(self, study: Part, part: Part, k: int) -> Tensor | None:
         """Return what the features of a column gain by it in a study [g], beside all others there.
 
-        None where there are too few samples for so many columns.
+        Nothing if it is a function of the others: the decoder can have its features from them. None
+        where there are too few samples for so many columns.
         """
         shared = self.parts[0]
         y = study.outputs[:, part.support[:, k]]
@@ -502,42 +519,49 @@ class Restructuring:
         if 2 * N_SLOPES * len(columns) > len(y):
             return None
         means = torch.stack([one.means_on(study)[:, j] for one, j in columns], 1)
-        others = [one is not part or j != k for one, j in columns]
+        others = means[:, [one is not part or j != k for one, j in columns]]
         after = explained(means, y)
-        without = explained(means[:, others], y) if any(others) else torch.zeros_like(after)
+        if not others.shape[1]:
+            return self._gain(after, study)
+        if explained(others, part.means_on(study)[:, [k]]) > _FUNCTION:
+            return torch.zeros_like(after)
+        without = explained(others, y)
         return self._gain(((after - without) / (1 - without)).clamp_min(0), study)
 
 
-def _holder(
-    part: Part, k: int, other: Part, columns: list[int], information: np.ndarray
-) -> tuple[int, bool] | None:
-    """Return the one of another part's columns that holds the factor of column k as well, if any.
+def _same_factor(
+    one: Tensor,
+    two: Tensor,
+    of_one: Tensor,
+    of_two: Tensor,
+    of_others: Tensor,
+    information: float,
+) -> bool:
+    """Return whether two columns that tell of each other hold the same factor.
 
-    With it, whether it explains the features of both at least as well as column k does.
+    Factors may depend on each other. Those of two columns are the same if one of them explains the
+    features of both, or both are needed for the same ones. What another column explains better says
+    nothing about these two.
 
-    Factors may depend on each other. Those of two columns are the same if each tells of the other
-    (``information``, by column), and one of them explains the features of both, or both are needed
-    for the same ones.
+    Parameters
+    ----------
+    one, two : Tensor of bool [G]
+        Their supports.
+    of_one, of_two, of_others : Tensor [G]
+        The share of each feature's variance that a function of one factor explains; the largest
+        one of all other columns.
+    information : float
+        Mutual information of the two, in nats.
     """
-    if not columns or information.max() <= _SAME_FACTOR:
-        return None
-    best = int(information.argmax())
-    j = columns[best]
-    one, two = part.support[:, k], other.support[:, j]
-    either = one | two
-    y = part.outputs[:, either]
-    of_one, of_two = (
-        explained_by_any_function(scores, y)
-        for scores in (part.means[:, k], other.means_on(part)[:, j])
-    )
+    if jaccard(one, two) > SAME_SUPPORT and information > _TWO_SIDES:
+        return True
     # Explaining a feature better does not make up for explaining another worse.
     both = torch.minimum(of_one, of_two)
-    same = (
-        (jaccard(one, two) > SAME_SUPPORT and information[best] > _TWO_SIDES)
-        or both[one[either]].sum() > _AS_WELL * of_one[one[either]].sum()
-        or both[two[either]].sum() > _AS_WELL * of_two[two[either]].sum()
-    )
-    return (j, bool(of_two.sum() >= of_one.sum())) if same else None
+    for support, share in ((one, of_one), (two, of_two)):
+        features = support & (share >= of_others)
+        if both[features].sum() > _AS_WELL * share[features].sum():
+            return True
+    return False
 
 
 def _all_alike(candidates: list[tuple[Tensor, Tensor, Tensor] | None]) -> bool:
