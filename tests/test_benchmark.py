@@ -111,6 +111,12 @@ def test_phases_are_per_epoch_when_not_every_epoch_is_reported():
     assert phase_medians(times) == (2.0, 1.0)
 
 
+def test_phases_of_a_fit_that_ended_early():
+    # Reported in the steps of 334 epochs.
+    times = [(epoch, epoch / 10) for epoch in range(16, 113, 16)]
+    assert phase_medians(times) == pytest.approx((0.1, 0.1))
+
+
 @pytest.mark.parametrize("name", PLANS)
 def test_every_case_of_a_plan_can_be_made(name):
     plan = PLANS[name]

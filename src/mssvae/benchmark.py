@@ -365,7 +365,9 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
 
 
 def phase_medians(times: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    """Return the median seconds per epoch in the first and the last fifth of a fit.
+    """Return the median seconds per epoch at the start and at the end of a fit.
+
+    Between reports of which the earlier one is in the first fifth of the epochs, or in the last.
 
     Parameters
     ----------
@@ -381,12 +383,12 @@ def phase_medians(times: Sequence[tuple[int, float]]) -> tuple[float, float]:
     n_epochs = times[-1][0]
     for (done, since), (now_done, now) in pairwise(times):
         seconds = (now - since) / (now_done - done)
-        if now_done <= n_epochs / 5:
+        if done < n_epochs / 5:
             starting.append(seconds)
         elif done >= 4 * n_epochs / 5:
             ending.append(seconds)
     if not starting or not ending:
-        raise InputError(f"{n_epochs} epochs are too few to time fifths of them: raise max_epochs")
+        raise InputError(f"{n_epochs} epochs are too few to time: raise max_epochs")
     return float(np.median(starting)), float(np.median(ending))
 
 
