@@ -89,7 +89,9 @@ rule assign:
     input:
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
         model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
-        code=library("model.py", "module.py", "restructure.py", "parts.py", "dependence.py"),
+        code=library(
+            "model.py", "module.py", "restructure.py", "parts.py", "dependence.py"
+        ),
     output:
         masks="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/masks.tsv.gz",
         factors="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/factors.tsv",
