@@ -16,7 +16,14 @@ from mssvae.factors import gene_sets
 from mssvae.settings import PRESETS, FitSettings
 
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
-SHORT = {"max_epochs": 8, "batch_size": 32, "lr": 0.001, "lr_mask": 0.01}
+# Without restructuring, which leaves no factor in data without any structure.
+SHORT = {
+    "max_epochs": 8,
+    "batch_size": 32,
+    "lr": 0.001,
+    "lr_mask": 0.01,
+    "restructure_from": None,
+}
 
 
 def make_adata(likelihood="negative_binomial", n=90, n_features=12, seed=0):

@@ -529,6 +529,11 @@ class TestStartingColumns:
         assert abs(started.mean()) < 0.1
         assert module.eta_0[1].item() == pytest.approx(len(SHARED_BLOCKS[1]) / N_FEATURES)
 
+    def test_a_factor_of_all_features_leaves_the_prior_a_spike(self, made, rng):
+        module, x = made([(new_factor(rng), range(N_FEATURES))], [], [[], [], []])
+        assert moves(module, x) == Counter({"columns started": 1})
+        assert 0.99 < module.eta_0[0].item() < 1
+
     def test_a_factor_missing_in_one_study_is_started_as_its_own(self, made, rng):
         shared, own = truth(rng)
         module, x = made(flat(shared, own), shared, [[], *own[1:]])

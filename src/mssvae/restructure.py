@@ -306,7 +306,9 @@ class Restructuring:
         k = part.unused()[0]
         part.alive[k] = True
         self._hold(part, k, scores, features)
-        part.eta[k] = features.float().mean()
+        # Not 1, with which the prior has no spike.
+        share = features.to(part.eta.dtype).mean()
+        part.eta[k] = share.clamp_max(1 - torch.finfo(share.dtype).eps)
         self.moves["columns started"] += 1
 
     def _hold(self, part: Part, k: int, scores: Tensor, features: Tensor) -> None:
