@@ -90,9 +90,24 @@ class Part:
         return self.means if other is self else self.means[other.rows]
 
 
+def means_of(columns: list[tuple[Part, int]], part: Part) -> Tensor:
+    """Return the posterior means of columns side by side, for the samples of a part, [n, K].
+
+    The columns are the part's own or shared ones.
+    """
+    return torch.stack(
+        [one.means[:, k] if one is part else one.means[part.rows, k] for one, k in columns], 1
+    )
+
+
 @torch.no_grad()
 def read_parts(
-    module: MultiStudyModule, x: Tensor, study: Tensor, lambda0: float, lambda1: float
+    module: MultiStudyModule,
+    x: Tensor,
+    inputs: Tensor,
+    study: Tensor,
+    lambda0: float,
+    lambda1: float,
 ) -> list[Part]:
     """Return the shared part and each study's own, after some order is made.
 
@@ -103,14 +118,14 @@ def read_parts(
     ----------
     module : MultiStudyModule
         Changed in place; its function is not, but for the columns that are dropped.
-    x : Tensor [N, G]
+    x, inputs : Tensor [N, G]
+        The data, and what the encoders see of them.
     study : Tensor [N], on the CPU
         The number of each sample's study.
     lambda0, lambda1 : float
         Rates of the prior, which tell spike from slab.
     """
     n_studies = len(module.specific_encoders)
-    inputs = module.likelihood.encoder_input(x)
     outputs = module.likelihood.observed_output(x)
     rows = [torch.arange(len(x))]
     rows += [(study == m).nonzero().flatten() for m in range(n_studies)]

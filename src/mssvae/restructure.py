@@ -25,7 +25,7 @@ from mssvae.dependence import (
     slopes,
 )
 from mssvae.module import MultiStudyModule
-from mssvae.parts import MIN_KL, Part, read_parts
+from mssvae.parts import MIN_KL, Part, means_of, read_parts
 from mssvae.rotation import rotate
 
 # The move that repairs features but no column, and that training could mostly make by itself.
@@ -88,12 +88,12 @@ class Restructuring:
         lambda1: float,
         prior_scale: float,
     ) -> None:
-        self.module, self.x, self.study = module, x, study
+        self.module, self.x = module, x
         self.lambda0, self.lambda1, self.prior_scale = lambda0, lambda1, prior_scale
         self.inputs = module.likelihood.encoder_input(x)
         was_training = module.training
         module.eval()
-        self.parts = read_parts(module, x, study, lambda0, lambda1)
+        self.parts = read_parts(module, x, self.inputs, study, lambda0, lambda1)
         module.train(was_training)
 
     @torch.no_grad()
@@ -255,10 +255,10 @@ class Restructuring:
         shared = self.parts[0]
         if part is shared and any(other is not shared for other, _ in related):
             return False  # These know some of the samples only.
-        known = [other.means_on(part)[:, k] for other, k in related]
+        known = means_of(related, part)
         y = part.outputs[:, features]
-        before = explained(torch.stack(known, 1), y)
-        after = explained(torch.stack([*known, scores], 1), y)
+        before = explained(known, y)
+        after = explained(torch.cat([known, scores[:, None]], 1), y)
         return int((after - before > _MUCH).sum()) >= _MIN_FEATURES
 
     def _related(self, scores: Tensor, part: Part) -> list[tuple[Part, int]]:
@@ -462,7 +462,7 @@ class Restructuring:
         columns = [*held, *((part, k) for k in part.columns())]
         if not columns:
             return
-        means = torch.stack([one.means_on(part)[:, k] for one, k in columns], 1)
+        means = means_of(columns, part)
         information = mutual_information(means, means)
         share = torch.stack([explained_by_any_function(z, part.outputs) for z in means.T])
         kept = list(range(len(held)))
@@ -520,12 +520,13 @@ class Restructuring:
         columns = [(one, j) for one in (shared, study) for j in one.columns()]
         if 2 * N_SLOPES * len(columns) > len(y):
             return None
-        means = torch.stack([one.means_on(study)[:, j] for one, j in columns], 1)
-        others = means[:, [one is not part or j != k for one, j in columns]]
+        means = means_of(columns, study)
+        is_other = torch.tensor([one is not part or j != k for one, j in columns])
+        others = means[:, is_other]
         after = explained(means, y)
         if not others.shape[1]:
             return self._gain(after, study)
-        if explained(others, part.means_on(study)[:, [k]]) > _FUNCTION:
+        if explained(others, means[:, ~is_other]) > _FUNCTION:
             return torch.zeros_like(after)
         without = explained(others, y)
         return self._gain(((after - without) / (1 - without)).clamp_min(0), study)
