@@ -82,7 +82,7 @@ def fitted(tmp_path_factory):
 
 @pytest.fixture
 def checkpoint(fitted, tmp_path):
-    """What was left after epoch 52."""
+    """What was left after epoch 53."""
     return Path(shutil.copy(fitted / "53", tmp_path / "checkpoint"))
 
 
