@@ -11,7 +11,7 @@ from scipy import stats
 from mssvae import prior
 from mssvae.batches import Batch
 from mssvae.likelihoods import Gaussian, NegativeBinomial
-from mssvae.module import MultiStudyModule, normal_kl
+from mssvae.module import Decoder, MultiStudyModule, normal_kl
 from mssvae.objective import backpropagate
 from mssvae.optimisers import RowAdam, TableOptimiser
 from mssvae.settings import FitSettings
@@ -55,9 +55,11 @@ def make_module(likelihood, rng, supports="mixed"):
 @pytest.mark.parametrize("likelihood", ["gaussian", "negative_binomial"])
 @pytest.mark.parametrize("chunk_elements", [1, 60, 10**6])
 @pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("products_dominate", [False, True])
 def test_loss_and_gradients_equal_the_literal_equations(
-    likelihood, supports, chunk_elements, sparse, rng
+    likelihood, supports, chunk_elements, sparse, products_dominate, rng, monkeypatch
 ):
+    monkeypatch.setattr(Decoder, "products_dominate", lambda self: products_dominate)
     module, x = make_module(likelihood, rng, supports)
     noise = torch.from_numpy(rng.normal(size=(N, N_SHARED + N_SPECIFIC + 1)))
     study = np.repeat(np.arange(N_STUDIES), COUNTS)
@@ -92,6 +94,22 @@ def test_loss_and_gradients_equal_the_literal_equations(
                 gradients[name] *= p.detach() != 0
                 p.grad *= p.detach() != 0
         torch.testing.assert_close(p.grad, gradients[name], rtol=1e-9, atol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize("products_dominate", [False, True])
+def test_masks_of_a_study_without_a_sample_have_no_gradient(products_dominate, rng, monkeypatch):
+    monkeypatch.setattr(Decoder, "products_dominate", lambda self: products_dominate)
+    module, x = make_module("negative_binomial", rng)
+    noise = torch.from_numpy(rng.normal(size=(N, N_SHARED + N_SPECIFIC + 1)))
+    counts = [8, 0, 6]
+    expected = reference.loss(module, x, np.repeat(range(N_STUDIES), counts), noise, 11.0)
+    batch = Batch(x, module.likelihood.log_base(x), counts, slice(None))
+    parts, gradients = backpropagate(module, batch, noise, module.live_columns(), 11.0)
+    kl = parts["kl_shared"] + parts["kl_specific"] + parts["kl_library"]
+    torch.testing.assert_close((kl - parts["reconstruction"].sum()) / N, expected)
+    assert parts["reconstruction"][1] == 0
+    shared, *own = gradients[: 1 + N_STUDIES]
+    assert [gradient is None for gradient in (shared, *own)] == [False, False, True, False]
 
 
 def test_drawn_features_estimate_the_loss_and_its_gradients_without_bias(rng):

@@ -172,7 +172,7 @@ def reconstruction(module, x):
             outputs[rows] = module.decoder(
                 torch.cat(z, 1),
                 torch.cat([module.shared_mask, module.specific_masks[m]], 1),
-                module.dimensions(m, all_columns),
+                module.dimensions([m], all_columns),
                 module.decoder.output.weight,
                 module.decoder.output.bias,
             )

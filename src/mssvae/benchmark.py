@@ -46,8 +46,8 @@ class LiteralDecoder(Decoder):
         """Yield all features as one slice."""
         yield slice(0, n_features)
 
-    def closed_forms_pay(self) -> bool:
-        """Return False: every feature is computed alike."""
+    def products_dominate(self) -> bool:
+        """Return False: every feature and sample is computed alike."""
         return False
 
     def forward(
@@ -417,7 +417,7 @@ def _dense_part(
     Returned are the seconds of ``n_calls`` such.
     """
     decoder, live = module.decoder, module.live_columns()
-    dimensions = module.dimensions(0, live)
+    dimensions = module.dimensions([0], live)
     *masks, weight, bias, _ = module.tables
     mask = torch.cat(masks[:2], 1).detach().requires_grad_()
     z = torch.randn(n, len(dimensions), device=mask.device).requires_grad_()

@@ -13,7 +13,8 @@ from mssvae.likelihoods import LIKELIHOODS
 # (2 GB with what is kept for the gradient).
 _CHUNK_ELEMENTS = {"cpu": 2**20, "cuda": 2**28}
 # Width of the first times that of the second hidden layer from which matrix products take longer
-# than the many small operations of the closed forms (docs/performance.md).
+# than the many small operations of the closed forms and of studies taken one by one
+# (docs/performance.md).
 _LARGE_DECODER = 5000
 
 
@@ -83,10 +84,10 @@ class Decoder(nn.Module):
         for start in range(0, n_features, width):
             yield slice(start, min(start + width, n_features))
 
-    def closed_forms_pay(self) -> bool:
-        """Return whether ``without_factor`` and ``with_one_factor`` are faster than ``forward``.
+    def products_dominate(self) -> bool:
+        """Return whether fewer operations in matrix products make up for more of them, smaller.
 
-        On a GPU it has matrix products to spare, and small ones take as long as large ones.
+        A GPU has matrix products to spare, and small ones take as long as large ones.
         """
         weight = self.second.weight
         return weight.device.type == "cpu" and weight.numel() >= _LARGE_DECODER
@@ -266,23 +267,26 @@ class MultiStudyModule(nn.Module):
         """Return where the columns of a mask start among the K latent dimensions."""
         return self.n_shared + (position - 1) * self.n_specific if position else 0
 
-    def dimensions(self, m: int, live: list[Tensor]) -> Tensor:
-        """Return the positions among the K latent dimensions of what study m uses, [k].
+    def dimensions(self, studies: Sequence[int], live: list[Tensor]) -> Tensor:
+        """Return the positions among the K latent dimensions of what some studies use, [k].
 
         ``live`` has the columns in use of each mask, as ``live_columns`` returns them.
         """
-        return torch.cat([live[0], self.offset(m + 1) + live[m + 1]])
+        return torch.cat([live[0], *[self.offset(m + 1) + live[m + 1] for m in studies]])
 
     @staticmethod
-    def of_study(
-        tables: Sequence[Tensor], m: int, live: list[Tensor], features: Tensor | slice = slice(None)
+    def columns_of(
+        tables: Sequence[Tensor],
+        studies: Sequence[int],
+        live: list[Tensor],
+        features: Tensor | slice = slice(None),
     ) -> Tensor:
-        """Return the columns of tables like ``masks`` that study m uses, side by side, [g, k].
+        """Return the columns of tables like ``masks`` that some studies use, side by side, [g, k].
 
         In the order of ``dimensions``.
         """
-        shared, own = tables[0][features], tables[m + 1][features]
-        return torch.cat([shared[:, live[0]], own[:, live[m + 1]]], 1)
+        positions = [0, *[m + 1 for m in studies]]
+        return torch.cat([tables[i][features][:, live[i]] for i in positions], 1)
 
     @property
     def etas(self) -> list[Tensor]:

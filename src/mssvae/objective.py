@@ -1,5 +1,6 @@
 """The objective of a batch and its gradients (eq. 2.4)."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -31,8 +32,10 @@ def backpropagate(
     ``mean + sd noise``. Sums over features are weighed by G / g where g of the G are drawn.
 
     The decoder is evaluated and differentiated in chunks of features, each into the gradient of
-    its latent values, so that memory does not grow with G. Features with at most one factor have
-    closed forms, if it is known which entries of the masks are zero.
+    its latent values, so that memory does not grow with G. It takes all studies together, each
+    study's samples being zero in the others' dimensions, unless matrix products dominate: then it
+    takes one study after the other, in that study's own dimensions. Features with at most one
+    factor have closed forms, if it is known which entries of the masks are zero.
 
     Parameters
     ----------
@@ -59,6 +62,8 @@ def backpropagate(
     likelihood, n = module.likelihood, len(batch.x)
     inputs = likelihood.encoder_input(batch.x).to(precision or batch.x.dtype)
     rows = [table[batch.features].detach().requires_grad_() for table in module.tables]
+    ends = list(itertools.accumulate(batch.counts))
+    present = [m for m, count in enumerate(batch.counts) if count]
 
     def posterior_draw(encoder, inputs, columns, noise):
         mean, log_variance = (output[:, columns] for output in encoder(inputs))
@@ -66,9 +71,17 @@ def backpropagate(
 
     shared, mean, log_variance = posterior_draw(module.shared_encoder, inputs, live[0], noise)
     kl_shared = normal_kl(mean, log_variance).sum()
-    kl_specific = torch.zeros_like(kl_shared)
-    kl_library = torch.zeros_like(kl_shared)
-    log_library = None
+    own, kl_specific = {}, torch.zeros_like(kl_shared)
+    for m in present:
+        samples = slice(ends[m] - batch.counts[m], ends[m])
+        own[m], mean, log_variance = posterior_draw(
+            module.specific_encoders[m],
+            inputs[samples],
+            live[m + 1],
+            noise[samples, module.n_shared : -1],
+        )
+        kl_specific = kl_specific + normal_kl(mean, log_variance).sum()
+    log_library, kl_library = None, torch.zeros_like(kl_shared)
     if likelihood.uses_library:
         log_library, mean, log_variance = posterior_draw(
             module.library_encoder, inputs, slice(None), noise[:, -1:]
@@ -77,43 +90,33 @@ def backpropagate(
             mean, log_variance, module.library_mean, module.library_variance
         ).sum()
 
-    reconstruction = batch.x.new_zeros(len(batch.counts))
+    groups = [[m] for m in present] if module.decoder.products_dominate() else [present]
+    log_prob = batch.x.new_zeros(n)
     x = batch.x[:, batch.features]
     heads, head_gradients = [], []  # What the decoder saw, and the loss's derivative towards it.
-    start = 0
-    for m, count in enumerate(batch.counts):
-        samples = slice(start, start + count)
-        start += count
-        if count == 0:
-            continue
-        own, mean, log_variance = posterior_draw(
-            module.specific_encoders[m],
-            inputs[samples],
-            live[m + 1],
-            noise[samples, module.n_shared : -1],
-        )
-        kl_specific = kl_specific + normal_kl(mean, log_variance).sum()
-        z = torch.cat([shared[samples], own], 1)
+    for studies in groups:
+        samples = slice(ends[studies[0]] - batch.counts[studies[0]], ends[studies[-1]])
+        z = torch.cat([shared[samples], torch.block_diag(*[own[m] for m in studies])], 1)
         study_heads = [z] if log_library is None else [z, log_library[samples]]
         leaves = [head.detach().requires_grad_() for head in study_heads]
         active = None
         if evaluated is not None:
-            active = module.of_study(evaluated, m, live, batch.features)
+            active = module.columns_of(evaluated, studies, live, batch.features)
         study_library = None if log_library is None else leaves[1]
-        log_prob = x.new_zeros(())
         for features, output in _outputs(
-            module, leaves[0], rows, m, live, active, precision, chunk_elements
+            module, leaves[0], rows, studies, live, active, precision, chunk_elements
         ):
             chunk = likelihood.log_prob(
                 x[samples, features], output, study_library, rows[-1][features]
-            ).sum()
-            (-batch.feature_weight / n * chunk).backward()
-            log_prob += chunk.detach()
-        reconstruction[m] = batch.log_base[samples].sum() + batch.feature_weight * log_prob
+            ).sum(1)
+            (-batch.feature_weight / n * chunk.sum()).backward()
+            log_prob[samples] += chunk.detach()
         for head, leaf in zip(study_heads, leaves, strict=True):
             if leaf.grad is not None:  # As where no factor affects any feature.
                 heads.append(head)
                 head_gradients.append(leaf.grad)
+    log_prob = batch.log_base + batch.feature_weight * log_prob
+    reconstruction = torch.stack([of_study.sum() for of_study in log_prob.split(batch.counts)])
 
     log_prior_noise = batch.feature_weight * likelihood.log_prior(rows[-1])
     rest = (kl_shared + kl_specific + kl_library) / n - log_prior_noise / prior_scale
@@ -132,7 +135,7 @@ def _outputs(
     module: MultiStudyModule,
     z: Tensor,
     rows: list[Tensor],
-    m: int,
+    studies: list[int],
     live: list[Tensor],
     active: Tensor | None,
     precision: torch.dtype | None,
@@ -140,14 +143,14 @@ def _outputs(
 ) -> Iterator[tuple[Tensor | slice, Tensor]]:
     """Yield features, as positions among the drawn ones, and their linear outputs [n, g].
 
-    ``active`` [g, k], if given, tells which of study m's factors affect which feature.
+    ``active`` [g, k], if given, tells which of the studies' factors affect which feature.
     """
     *masks, weight, bias, _ = rows
-    decoder, dimensions = module.decoder, module.dimensions(m, live)
+    decoder, dimensions = module.decoder, module.dimensions(studies, live)
 
     def mask(features: Tensor | slice) -> Tensor:
         # By chunk: each is differentiated on its own.
-        return module.of_study(masks, m, live, features)
+        return module.columns_of(masks, studies, live, features)
 
     def dense(features: Tensor | slice) -> Tensor:
         return decoder(z, mask(features), dimensions, weight[features], bias[features], precision)

@@ -146,13 +146,13 @@ class Restructuring:
         for m, own in enumerate(self.parts[1:]):
             rows, columns = own.rows, live[m + 1]
             z = torch.cat([shared.means[rows][:, live[0]], own.means[:, columns]], 1)
-            mask = module.of_study(module.masks, m, live)
+            mask = module.columns_of(module.masks, [m], live)
             library = None if log_library is None else log_library[rows]
             for chunk in module.decoder.feature_chunks(len(z), len(mask)):
                 output = module.decoder(
                     z,
                     mask[chunk],
-                    module.dimensions(m, live),
+                    module.dimensions([m], live),
                     output_weight[chunk],
                     output_bias[chunk],
                 )
