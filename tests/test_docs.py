@@ -95,3 +95,19 @@ def test_files_named_in_the_text_exist():
 def test_every_rule_that_draws_a_figure_is_on_the_page():
     figures = set(re.findall(r"^rule (figure_\w+):", RULES, re.MULTILINE))
     assert figures <= set(COLUMNS["rule"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"Figure {number}" for number in range(1, 7)),
+        *(f"Table {number}" for number in (1, 2)),
+        *(f"eq. 2.{number}" for number in range(1, 6)),
+        *(f"eq. 3.{number}" for number in (1, 4, 5)),
+        *(f"eq. {number}" for number in ("A.1", "B.2", "C.1", "C.2", "C.5", "C.6")),
+    ],
+)
+def test_every_figure_table_and_equation_has_a_row(name):
+    """Ranges such as "eq. 3.1 to 3.3" are named by their first one."""
+    first_cells = [line.split("|")[1] for line in TEXT.splitlines() if line.startswith("| ")]
+    assert any(re.search(rf"{re.escape(name)}(?!\d)", cell) for cell in first_cells)

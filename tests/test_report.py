@@ -20,6 +20,7 @@ WANTED = {
     *(f"{TOY}/figures/{figure}.png" for figure in ("simulation", "worst")),
     f"{COHORT}/fit/manifest.json",
     f"{COHORT}/tables/genes.tsv.gz",
+    f"{COHORT}/enrichment/terms.tsv.gz",
     *(
         f"{COHORT}/figures/{figure}.png"
         for figure in ("qc", "convergence", "masks", "shared_processes", "specific_processes")
@@ -133,3 +134,9 @@ def test_the_page_of_tables_has_captions_and_ends_in_the_provenance(run):
     for word in ("files", "simulation", "commit", "torch", "toy/default", "mine"):
         assert word in end
     assert len(re.findall(r"<p>\S+ \S+", page)) == len(titles)
+
+
+def test_simulations_of_ones_own_are_no_figures_of_the_paper(report):
+    results = embedded(report, "results")
+    for figure in ("simulation", "worst"):
+        assert "of the paper" not in results[f"{TOY}/figures/{figure}.png"]["caption"]

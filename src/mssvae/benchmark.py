@@ -236,7 +236,8 @@ PLANS = {
         replicates=[
             _REPLICATE,
             replace(_REPLICATE, preset="paper", max_epochs=500, lr=0.01),
-            _REDUCED,
+            # Fits that differ in rounding alone recover a little more or less by chance.
+            *[replace(_REDUCED, seed=seed) for seed in (11, 12, 13)],
         ],
     ),
     "quick": Plan(

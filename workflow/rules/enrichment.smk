@@ -7,7 +7,13 @@ rule enrichment:
         universe="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
         code=library("enrichment/*"),
     output:
-        terms="results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
+        terms=report(
+            "results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
+            caption="../report/terms.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Section 5: all tests"},
+        ),
         summary=report(
             "results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
             caption="../report/enrichment_summary.rst",
@@ -72,7 +78,7 @@ rule processes:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         settings=lookup(within=config, dpath="cohorts/{cohort}/enrichment"),

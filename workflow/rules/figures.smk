@@ -52,7 +52,7 @@ rule figure_qc:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         min_log_library=lookup(
@@ -125,7 +125,7 @@ rule figure_masks:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         title=lookup(within=config, dpath="cohorts/{cohort}/title"),

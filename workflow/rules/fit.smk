@@ -63,7 +63,7 @@ rule gene_sets:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         threshold=lookup(within=config, dpath="cohorts/{cohort}/gene_set_threshold"),

@@ -15,7 +15,7 @@ rule gene_names:
         "../../envs/enrichment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=10,
     message:
         "Looking up what the genes of cohort {wildcards.cohort} are called"
@@ -58,7 +58,7 @@ rule explorer:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=10,
     params:
         cohorts=list(COHORTS),
@@ -108,7 +108,7 @@ rule tables_page:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         names=list(manifests()),

@@ -47,7 +47,7 @@ rule truth:
         "../../envs/simulations.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=10,
     message:
         "Writing the true factors of replicate {wildcards.replicate} of {wildcards.simulation}"
@@ -299,7 +299,7 @@ rule figure_simulation:
             caption="../report/simulation.rst",
             category="Simulation {simulation}",
             subcategory="Figures",
-            labels={"figure": "Figures 2 and 3: scores and an example"},
+            labels={"figure": "Scores and an example"},
         ),
     log:
         "results/{run}/logs/simulations/{simulation}/figure_simulation.log",
@@ -309,7 +309,7 @@ rule figure_simulation:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=10,
     params:
         title=lookup(within=config, dpath="simulations/settings/{simulation}/title"),
@@ -350,7 +350,7 @@ rule figure_worst:
             caption="../report/worst.rst",
             category="Simulation {simulation}",
             subcategory="Figures",
-            labels={"figure": "Figure 6: the worst replicate"},
+            labels={"figure": "The worst replicate"},
         ),
     log:
         "results/{run}/logs/simulations/{simulation}/figure_worst.log",
@@ -360,7 +360,7 @@ rule figure_worst:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
         title=lookup(within=config, dpath="simulations/settings/{simulation}/title"),
