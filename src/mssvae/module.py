@@ -16,6 +16,8 @@ _CHUNK_ELEMENTS = {"cpu": 2**20, "cuda": 2**28}
 # than the many small operations of the closed forms and of studies taken one by one
 # (docs/performance.md).
 _LARGE_DECODER = 5000
+# Of log library sizes: counts that were brought to the same total have none.
+_MIN_LIBRARY_VARIANCE = 1e-4
 
 
 class Encoder(nn.Module):
@@ -80,7 +82,7 @@ class Decoder(nn.Module):
     ) -> Iterator[slice]:
         """Yield slices of the features to decode one after the other, which bounds memory."""
         chunk_elements = chunk_elements or _CHUNK_ELEMENTS[self.first.weight.device.type]
-        width = max(1, chunk_elements // (n_samples * self.first.out_features))
+        width = max(1, chunk_elements // (n_samples * max(self.first.weight.shape)))
         for start in range(0, n_features, width):
             yield slice(start, min(start + width, n_features))
 
@@ -235,7 +237,8 @@ class MultiStudyModule(nn.Module):
             log_library = torch.log(x.sum(1) / n_features)
             # log l_i ~ N(mean, variance) of the observed log library sizes (section 2.4).
             self.register_buffer("library_mean", log_library.mean())
-            self.register_buffer("library_variance", log_library.var())
+            variance = log_library.var().clamp_min(_MIN_LIBRARY_VARIANCE)
+            self.register_buffer("library_variance", variance)
             self.library_encoder = Encoder(n_features, hidden, 1)
             with torch.no_grad():  # The posterior starts around the prior.
                 self.library_encoder.mean.bias.fill_(self.library_mean)

@@ -210,8 +210,8 @@ class Restructuring:
     def _add_factors(self, residuals: Tensor) -> None:
         """Let a column hold the direction in which the residuals vary most, if it is a factor.
 
-        In all studies together if it is the same direction in each of them, else by study. If this
-        round has made no column by then, all studies together may show what none does by itself.
+        In all studies together if it is the same direction in each of them, else by study. If no
+        study shows a new one, all of them together may.
         """
         shared, *own = self.parts
         candidates = [self._candidate(residuals[part.rows], part) for part in own]
@@ -241,8 +241,9 @@ class Restructuring:
                 self._hold(part, k, scores, features)
                 self.moves["columns corrected"] += 1
                 return
-        if not related or self._explains_more(part, scores, features, related):
+        if part.unused() and (not related or self._explains_more(part, scores, features, related)):
             self._start_column(part, scores, features)
+            self.moves["columns started"] += 1
 
     def _explains_more(
         self, part: Part, scores: Tensor, features: Tensor, related: list[tuple[Part, int]]
@@ -266,7 +267,8 @@ class Restructuring:
         shared, *own = self.parts
         if part is shared:
             known = [(shared, shared.means, scores)]
-            known += [(other, other.means, scores[other.rows]) for other in own]
+            large = filter(Part.is_large_enough, own)
+            known += [(other, other.means, scores[other.rows]) for other in large]
         else:
             known = [(other, other.means_on(part), scores) for other in (shared, part)]
         related = []
@@ -287,7 +289,7 @@ class Restructuring:
         limit = _OUTLYING * residuals.abs().median(0).values
         scaled = residuals.clamp(-limit, limit)
         scaled -= scaled.mean(0)
-        start = np.ones(min(scaled.shape))  # Otherwise random.
+        start = np.random.default_rng(0).normal(size=min(scaled.shape))
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
         direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)
         scores = scaled @ direction
@@ -300,16 +302,13 @@ class Restructuring:
         return direction, scores, features
 
     def _start_column(self, part: Part, scores: Tensor, features: Tensor) -> None:
-        """Let an unused column hold scores [n], if there is one."""
-        if not part.unused():
-            return
+        """Let an unused column hold scores [n]."""
         k = part.unused()[0]
         part.alive[k] = True
         self._hold(part, k, scores, features)
         # Not 1, with which the prior has no spike.
         share = features.to(part.eta.dtype).mean()
         part.eta[k] = share.clamp_max(1 - torch.finfo(share.dtype).eps)
-        self.moves["columns started"] += 1
 
     def _hold(self, part: Part, k: int, scores: Tensor, features: Tensor) -> None:
         """Let a column hold scores [n], also for new features; the encoder learns them later."""
@@ -460,7 +459,7 @@ class Restructuring:
     def _merge_into(self, held: list[tuple[Part, int]], part: Part) -> None:
         """Let columns of a part go into held ones, or into each other, that have their factors."""
         columns = [*held, *((part, k) for k in part.columns())]
-        if not columns:
+        if not columns or not part.is_large_enough():
             return
         means = means_of(columns, part)
         information = mutual_information(means, means)

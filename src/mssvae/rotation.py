@@ -63,7 +63,7 @@ def rotate(parts: list[Part], decoder: Decoder) -> Counter:
 def _rotate_pair(part: Part, pair: list[int], decoder: Decoder) -> bool:
     """Turn two columns of a part; return whether they are mixed."""
     features = _common_features(*part.support[:, pair].T)
-    if features is None:
+    if features is None or not part.is_large_enough():
         return False
     loadings = slopes_of_pair(part.means[:, pair], part.outputs[:, features])
     rotation = sparsest_rotation(loadings)

@@ -54,9 +54,10 @@ class FitSettings:
         From the first on, the masks have exact zeros and the proximal step. After 0.8, both
         learning rates fall linearly to zero.
     patience : int or None
-        Training has converged when after the last restructuring fewer than one in a hundred of the
-        masks' entries in the slab came or went in so many epochs. The learning rates then fall to
-        zero in as many, and training ends. None: it goes on to ``max_epochs``.
+        Training has converged when after the last restructuring, with the last rate of ``lambda0``,
+        fewer than one in a hundred of the masks' entries in the slab came or went in so many
+        epochs. The learning rates then fall to zero in as many, and training ends. None: it goes on
+        to ``max_epochs``.
     """
 
     max_epochs: int | None = None

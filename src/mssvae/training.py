@@ -153,7 +153,6 @@ def fit(
         return Restructuring(module, x, study, lambda0, settings.lambda1, prior_scale)
 
     rounds = settings.restructuring_epochs()
-    module.train()
     course = _Course(
         module,
         sampler,
@@ -167,6 +166,7 @@ def fit(
     if saved is not None:
         course.load_state_dict(saved)
         log.info("goes on after epoch %d, from %s", len(course.history), checkpoint.path)
+    module.train()
     epochs = tqdm(
         range(len(course.history), settings.max_epochs),
         "fit",
@@ -227,7 +227,8 @@ def fit(
                 row["n_active_specific"],
                 row["n_slab"],
             )
-        if table_optimiser.proximal and not course.rounds:
+        in_force = lambda0 == settings.lambda0[-1][1]  # What ``select`` ends with.
+        if table_optimiser.proximal and in_force and not course.rounds:
             course.slabs.append(slabs)
             if course.end is None and settings.patience and _has_converged(course.slabs):
                 course.end = epoch + 1 + settings.patience
