@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import anndata as ad
 import numpy as np
@@ -101,6 +102,24 @@ def test_saved_models_come_back_equal(fitted, tmp_path):
     pd.testing.assert_frame_equal(loaded.latent().wide(), model.latent().wide())
     pd.testing.assert_frame_equal(loaded.history, model.history)
     assert loaded.fit_settings == model.fit_settings
+
+
+def test_numbers_may_be_numpys(tmp_path):
+    """As those of a loop over an array are."""
+    sizes = {key: np.int64(SMALL[key]) for key in ("n_shared", "n_specific")}
+    hidden = np.array(SMALL["hidden"])
+    model = mssvae.MSSVAE(make_adata(), **sizes, hidden=hidden, seed=np.int64(3), device="cpu")
+    model.fit(**SHORT | {"max_epochs": np.int64(2)}).save(tmp_path / "model.npz")
+    assert mssvae.MSSVAE.load(tmp_path / "model.npz", make_adata()).settings["seed"] == 3
+
+
+def test_counts_of_one_total_can_be_fitted():
+    """As rarefied ones are: their log library sizes have no variance."""
+    adata = make_adata()
+    rng = np.random.default_rng(1)
+    adata.X = rng.multinomial(200, np.full(12, 1 / 12), 90).astype(np.float32)
+    divergence = mssvae.MSSVAE(adata, **SMALL).fit(**SHORT).history["kl_library"]
+    assert divergence.iloc[-1] < divergence.iloc[0] / 2
 
 
 class TestAssigned:
@@ -421,7 +440,16 @@ class TestBadInput:
     def test_constant_feature_in_gaussian_data(self):
         adata = make_adata("gaussian")
         adata.X[:, 3] = 1
-        self.fails("1 features have the same value", adata, likelihood="gaussian")
+        self.fails("same value in every sample, such as 'gene3'", adata, likelihood="gaussian")
+
+    def test_data_on_disk(self, tmp_path):
+        make_adata().write_h5ad(tmp_path / "counts.h5ad")
+        self.fails("to_memory", ad.read_h5ad(tmp_path / "counts.h5ad", backed="r"))
+
+    def test_studies_that_are_written_alike(self):
+        adata = make_adata()
+        adata.obs["group"] = pd.Categorical([1] * 45 + ["1"] * 45)
+        self.fails("both written '1'", adata)
 
     def test_empty_sample(self):
         adata = make_adata()
@@ -438,7 +466,11 @@ class TestBadInput:
         self.fails("no layer 'raw'", layer="raw")
 
     @pytest.mark.parametrize(
-        "settings", [{"n_shared": 0}, {"n_specific": 0}, {"hidden": (8,)}, {"hidden": (8, 0)}]
+        "settings",
+        [
+            *({"n_shared": 0}, {"n_shared": 2.5}, {"n_specific": 0}, {"seed": -1}),
+            *({"hidden": (8,)}, {"hidden": (8, 0)}),
+        ],
     )
     def test_sizes(self, settings):
         self.fails(next(iter(settings)), **settings)
@@ -447,6 +479,11 @@ class TestBadInput:
     def test_settings_of_the_fit(self, key):
         with pytest.raises(InputError, match=key):
             mssvae.MSSVAE(make_adata(), **SMALL).fit(**{key: -1})
+
+    @pytest.mark.parametrize("key", ["max_epochs", "batch_size", "patience"])
+    def test_settings_that_are_not_whole(self, key):
+        with pytest.raises(InputError, match=f"{key} must be a whole number"):
+            FitSettings(**{key: 2.5})
 
     def test_fitting_twice(self):
         model = mssvae.MSSVAE(make_adata(), **SMALL).fit(**SHORT)
@@ -469,16 +506,38 @@ class TestBadInput:
         with pytest.raises(FitError, match="not finite in epoch 2, study 'Healthy':"):
             model.fit(**SHORT)
 
+    def test_what_diverges_in_the_last_step(self):
+        model = mssvae.MSSVAE(make_adata(), **SMALL)
+        with pytest.raises(FitError, match="parameters are not finite after epoch 1"):
+            model.fit(max_epochs=1, batch_size=90, lr=1e38)
+
+    @pytest.mark.parametrize("error", [FitError, KeyboardInterrupt])
+    def test_a_fit_that_fails_leaves_the_model_as_it_was(self, error, monkeypatch):
+        model, fresh = (mssvae.MSSVAE(make_adata(), **SMALL) for _ in range(2))
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "_check_finite", Mock(side_effect=error))
+            with pytest.raises(error):
+                model.fit(**SHORT)
+        assert not model.module.training
+        pd.testing.assert_frame_equal(model.latent().shared, fresh.latent().shared)
+        model, fresh = model.fit(**SHORT), fresh.fit(**SHORT)
+        pd.testing.assert_frame_equal(model.masks.wide(), fresh.masks.wide())
+
     def test_loading_something_else(self, fitted, tmp_path):
         adata, model = fitted
-        (tmp_path / "text").write_text("no model")
-        with pytest.raises(InputError, match="is not a model"):
-            mssvae.MSSVAE.load(tmp_path / "text", adata)
         model.save(tmp_path / "model")
-        half = (tmp_path / "model").read_bytes()[:5000]
-        (tmp_path / "half").write_bytes(half)
-        with pytest.raises(InputError, match="is not a model"):
-            mssvae.MSSVAE.load(tmp_path / "half", adata)
+        (tmp_path / "text").write_text("no model")
+        (tmp_path / "empty").touch()
+        (tmp_path / "half").write_bytes((tmp_path / "model").read_bytes()[:5000])
+        np.save(tmp_path / "array.npy", np.zeros(3))
+        np.savez(tmp_path / "arrays.npz", about=np.array("{}"))
+        for name in ("none", "text", "empty", "half", "array.npy", "arrays.npz"):
+            with pytest.raises(InputError, match=f"{name} is not a model"):
+                mssvae.MSSVAE.load(tmp_path / name, adata)
+        mixed = adata.copy()
+        mixed.obs["group"] = adata.obs["group"].to_numpy()[::-1]
+        with pytest.raises(InputError, match="studies of the samples"):
+            mssvae.MSSVAE.load(tmp_path / "model", mixed)
         changed = adata.copy()
         changed.X[0, 0] += 1
         with pytest.raises(InputError, match="values of adata"):

@@ -55,14 +55,15 @@ def test_columns_are_never_repaired_without_a_first_time(fitted):
 
 def test_training_ends_once_the_masks_stand_still(fitted):
     model, asked = fitted(NOTHING, patience=5, lr_mask=1e-9)
-    # Repairs before epochs 16 and 23; then five epochs to see, and five to end.
+    # Repairs before epochs 16 and 23; from 31 on the last lambda0: five epochs to see, five to end.
     assert len(asked) == 2
-    assert len(model.history) == 22 + 6 + 5
+    assert len(model.history) == 30 + 6 + 5
+    assert model.history["lambda0"].iloc[-11:].tolist() == [15] * 11
 
 
 def test_training_goes_on_while_the_masks_change(fitted):
     model, _ = fitted(NOTHING, patience=5, lr_mask=0.5)
-    assert len(model.history) > 22 + 6 + 5
+    assert len(model.history) > 30 + 6 + 5
 
 
 def test_times_of_repair_are_shares_of_training():

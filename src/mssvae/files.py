@@ -84,7 +84,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 def remove_leftovers(path: str | os.PathLike) -> None:
     """Remove what writers of ``path`` left that were killed; no other may be at work."""
     path = Path(path)
-    for leftover in path.parent.glob(f"{_TEMPORARY}*-{glob.escape(path.name)}"):
+    random = "[a-z0-9_]" * 8  # As tempfile names them.
+    for leftover in path.parent.glob(f"{_TEMPORARY}{random}-{glob.escape(path.name)}"):
         leftover.unlink()
 
 

@@ -12,8 +12,6 @@ from scipy.special import gammainccinv
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mssvae.errors import InputError
-
 
 def _log_softplus(output: Tensor) -> Tensor:
     """Return log(softplus(output)), far below zero the output itself: softplus underflows."""
@@ -44,11 +42,6 @@ class Gaussian(nn.Module):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         variances = x.double().var(0)
-        if bool((variances == 0).any()):
-            n_constant = int((variances == 0).sum())
-            raise InputError(
-                f"{n_constant} features have the same value in every sample: remove them first"
-            )
         quantile = float(torch.quantile(variances, 0.05))
         self.beta = quantile * float(gammainccinv(self.alpha, 0.9))
         self.log_sigma2 = nn.Parameter(torch.full_like(x[0], math.log(quantile)))

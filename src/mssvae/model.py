@@ -28,7 +28,7 @@ from mssvae.provenance import fit_sources_sha256
 from mssvae.restructure import Restructuring
 from mssvae.settings import PRESETS, FitSettings
 from mssvae.training import fit
-from mssvae.validation import validate_counts, validate_names
+from mssvae.validation import validate_counts, validate_names, whole
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ class MSSVAE:
     ------
     InputError
         If the study column is missing, incomplete, has fewer than two samples of a study, if names
-        repeat, if counts are negative, not whole or NaN, or if the device is not there.
+        repeat, if counts are negative, not whole or NaN, if real values are the same in all samples
+        of a feature, if a number is not whole or too small, or if the device is not there.
     """
 
     def __init__(
@@ -116,19 +117,19 @@ class MSSVAE:
         if likelihood not in LIKELIHOODS:
             known = ", ".join(sorted(LIKELIHOODS))
             raise InputError(f"unknown likelihood {likelihood!r}: choose one of {known}")
-        if n_shared < 1 or n_specific < 1:
-            raise InputError(
-                f"n_shared and n_specific must be at least 1, not {n_shared} and {n_specific}"
-            )
-        if len(hidden) != 2 or min(hidden) < 1:
-            raise InputError(f"hidden must be two positive widths, not {tuple(hidden)}")
+        n_shared = whole("n_shared", n_shared)
+        n_specific = whole("n_specific", n_specific)
+        seed = whole("seed", seed, at_least=0)
+        if len(hidden) != 2:
+            raise InputError(f"hidden must be two widths, not {tuple(hidden)}")
+        hidden = [whole("hidden", width) for width in hidden]
         self.settings = {
             "study_key": study_key,
             "layer": layer,
             "likelihood": likelihood,
             "n_shared": n_shared,
             "n_specific": n_specific,
-            "hidden": list(hidden),
+            "hidden": hidden,
             "seed": seed,
         }
         self.fit_settings: FitSettings | None = None
@@ -154,6 +155,8 @@ class MSSVAE:
         **settings,
     ) -> "MSSVAE":
         """Train, and return the model itself.
+
+        Where this fails, the model is as it was before.
 
         Parameters
         ----------
@@ -192,10 +195,15 @@ class MSSVAE:
         kept = None
         if checkpoint is not None:
             kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
-        seed = self.settings["seed"]
-        self.history = fit(
-            self.module, self._x, self._study, self.studies, fit_settings, seed, kept
-        )
+        seed, start = self.settings["seed"], copy.deepcopy(self.module.state_dict())
+        try:
+            self.history = fit(
+                self.module, self._x, self._study, self.studies, fit_settings, seed, kept
+            )
+        except BaseException:  # Ctrl-C too: half a fit is nothing to go on from.
+            self.module.load_state_dict(start)
+            self.module.eval()
+            raise
         self.fit_settings = fit_settings
         return self
 
@@ -354,6 +362,7 @@ class MSSVAE:
             "obs_names": self.obs_names.tolist(),
             "var_names": self.var_names.tolist(),
             "data_sha256": self._data_sha256(),
+            "studies_sha256": self._studies_sha256(),
             "history": self.history.to_dict("list"),
         }
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
@@ -368,26 +377,29 @@ class MSSVAE:
         Raises
         ------
         InputError
-            If the file is not a saved model, or ``adata`` has other samples, features or studies.
+            If the file is not a saved model, or ``adata`` has other samples, features, values or
+            studies.
         """
         try:
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as content:
                 state = {key: torch.from_numpy(content[key]) for key in content if key != "about"}
                 about = json.loads(str(content["about"]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            settings, fit_settings = about["settings"], about["fit"]
+        except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
-        model = cls(adata, **about["settings"], device=device)
+        model = cls(adata, **settings, device=device)
         for what, fitted, found in (
             ("studies", about["studies"], model.studies),
             ("samples (obs_names)", about["obs_names"], model.obs_names.tolist()),
             ("features (var_names)", about["var_names"], model.var_names.tolist()),
             ("values", about["data_sha256"], model._data_sha256()),
+            ("studies of the samples", about["studies_sha256"], model._studies_sha256()),
         ):
             if fitted != found:
                 raise InputError(f"the {what} of adata are not those that {path} was fitted to")
         model.module.load_state_dict(state)
-        if about["fit"] is not None:
-            model.fit_settings = FitSettings(**about["fit"])
+        if fit_settings is not None:
+            model.fit_settings = FitSettings(**fit_settings)
         model.history = pd.DataFrame(about["history"])
         return model
 
@@ -410,12 +422,11 @@ class MSSVAE:
 
     def _identity(self, fit_settings: FitSettings) -> dict[str, object]:
         """Return all that the course of a fit follows from, the seed among the settings."""
-        samples = hashlib.sha256(self._study.numpy().tobytes()).hexdigest()
         return {
             **self.settings,
             **asdict(fit_settings),
             "data": self._data_sha256(),
-            "studies of the samples": samples,
+            "studies of the samples": self._studies_sha256(),
             "code": fit_sources_sha256(),
             **{name: version(name) for name in ("numpy", "scipy", "torch")},
             "device": self._device_name(),
@@ -438,6 +449,9 @@ class MSSVAE:
 
     def _data_sha256(self) -> str:
         return hashlib.sha256(self._x.cpu().numpy().tobytes()).hexdigest()
+
+    def _studies_sha256(self) -> str:
+        return hashlib.sha256(self._study.numpy().tobytes()).hexdigest()
 
     def _rows(self, m: int) -> torch.Tensor:
         """Return the positions of the samples of study m."""
@@ -511,6 +525,11 @@ def _studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], torch.T
         )
     names = [str(name) for name in column.cat.categories]
     for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"two studies of {study_key!r} are both written {name!r}, as a number and a text "
+                "are: make them one"
+            )
         if name == "shared" or "/" in name:  # A slash would split a key of an .h5ad file.
             raise InputError(
                 f"no study may be called 'shared' or contain '/': rename {name!r} in {study_key!r}"
@@ -523,6 +542,8 @@ def _matrix(adata: anndata.AnnData, layer: str | None, likelihood: str) -> torch
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
     if layer is not None and layer not in adata.layers:
         raise InputError(f"adata has no layer {layer!r}: choose one of {list(adata.layers)}")
+    if adata.isbacked:
+        raise InputError(f"adata is on disk, in {adata.filename}: read it with adata.to_memory()")
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         raise InputError("adata.X is empty: put the data there, or name a layer")
@@ -543,4 +564,11 @@ def _matrix(adata: anndata.AnnData, layer: str | None, likelihood: str) -> torch
             f"{where} is not finite for sample {adata.obs_names[i]!r}, "
             f"feature {adata.var_names[j]!r}: remove or impute such values"
         )
+    if likelihood == "gaussian":
+        constant = np.flatnonzero((dense == dense[0]).all(0))
+        if len(constant):
+            raise InputError(
+                f"{where}: {len(constant)} features have the same value in every sample, such as "
+                f"{adata.var_names[constant[0]]!r}: remove them first"
+            )
     return torch.from_numpy(dense)

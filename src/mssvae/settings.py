@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mssvae.errors import InputError
+from mssvae.validation import whole
 
 # Gradient steps of a fit whose number of epochs is not given, at most.
 _STEPS = 8000
@@ -44,9 +45,10 @@ class FitSettings:
         The per-sample loss carries the prior terms divided by this number. ``None`` stands for the
         number of samples N, which is the objective as written (eq. 2.4); the smaller, the sparser.
     screen_every : int
-        Once the masks have exact zeros, features with at most one factor are computed by closed
-        forms, from the entries that are not zero. Every so many epochs all entries are: those at
-        zero have a gradient then, and can come back.
+        Once the masks have exact zeros, a large decoder on the CPU computes features with at most
+        one factor by closed forms, from the entries that are not zero. Every so many epochs all
+        entries are: those at zero have a gradient then, and can come back. Elsewhere all entries
+        have one at every step.
     restructure_from, restructure_every : float
         Share of training after which ``mssvae.restructure`` repairs the columns for the first time
         (None: never; at most 0.8), and the share between one time and the next. It ends with two
@@ -79,18 +81,15 @@ class FitSettings:
     def __post_init__(self) -> None:
         # A list, as configuration files and saved models have it, compares equal to a tuple.
         object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
-        for key in (
-            "batch_size",
-            "lr",
-            "lr_mask",
-            "lambda1",
-            "a",
-            "screen_every",
-            "restructure_every",
-        ):
+        for key in ("batch_size", "screen_every"):
+            object.__setattr__(self, key, whole(key, getattr(self, key)))
+        for key in ("max_epochs", "features_per_batch", "patience"):
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, whole(key, getattr(self, key)))
+        for key in ("lr", "lr_mask", "lambda1", "a", "restructure_every"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive, not {getattr(self, key)}")
-        for key in ("max_epochs", "b", "prior_scale", "features_per_batch", "patience"):
+        for key in ("b", "prior_scale"):
             if getattr(self, key) is not None and not getattr(self, key) > 0:
                 raise InputError(f"{key} must be positive or None, not {getattr(self, key)}")
         if self.precision not in ("auto", "float32", "bfloat16"):

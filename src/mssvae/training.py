@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import platform
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -211,7 +212,7 @@ def fit(
             steps.append(parts)
         # A GPU's results are waited for here, once an epoch.
         parts = {key: torch.stack([step[key] for step in steps]).cpu() for key in steps[0]}
-        _check_finite(parts, epoch, study_names)
+        _check_finite(parts, module, epoch, study_names)
         table_optimiser.drop_dead_columns()
         slabs = table_optimiser.slabs(lambda0)
         row = _history_row(table_optimiser, parts, slabs, len(x), epoch, lambda0)
@@ -246,7 +247,8 @@ def _keep_freed_memory() -> None:
     Returned to the system and asked for anew, as by default, it costs up to a fifth of the time
     (docs/performance.md). Only glibc has this setting; elsewhere nothing changes.
     """
-    if hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
         for parameter, value in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
             libc.mallopt(parameter, value)
 
@@ -263,17 +265,22 @@ def _has_converged(slabs: deque[list[Tensor]]) -> bool:
     return changed < _CONVERGED * sum(int(slab.sum()) for slab in now)
 
 
-def _check_finite(parts: dict[str, Tensor], epoch: int, study_names: Sequence[str]) -> None:
+def _check_finite(
+    parts: dict[str, Tensor], module: MultiStudyModule, epoch: int, study_names: Sequence[str]
+) -> None:
     """Raise FitError for the first step of an epoch that is not finite; parts are [n_steps, ...].
 
-    After that step, one study's trouble is everyone's.
+    After that step, one study's trouble is everyone's. Or for what the last step left.
     """
+    advice = "lower lr or lr_mask, and look for samples or features with extreme values"
     broken = {key: ~torch.isfinite(value).reshape(len(value), -1) for key, value in parts.items()}
     steps = torch.cat(list(broken.values()), 1).any(1).nonzero().flatten()
     if not len(steps):
+        finite = torch.stack([torch.isfinite(values).all() for values in module.parameters()])
+        if not finite.all():
+            raise FitError(f"parameters are not finite after epoch {epoch + 1}: {advice}")
         return
     first = int(steps[0])
-    advice = "lower lr or lr_mask, and look for samples or features with extreme values"
     studies = broken["reconstruction"][first].nonzero().flatten().tolist()
     if studies:
         names = ", ".join(repr(study_names[m]) for m in studies)

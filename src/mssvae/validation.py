@@ -1,10 +1,26 @@
-"""Checks of count matrices, with messages that name the sample and the gene."""
+"""Checks of input, with messages that name the sample and the gene, or the key."""
+
+import operator
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from mssvae.errors import InputError
+
+
+def whole(key: str, value: object, at_least: int = 1) -> int:
+    """Return a whole number as Python's, of which a model or its settings are made.
+
+    Raises InputError, which names the key, if it is none or too small.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < at_least:
+        raise InputError(f"{key} must be a whole number, at least {at_least}, not {value!r}")
+    return number
 
 
 def validate_names(sample_names: pd.Index, gene_names: pd.Index, source: str) -> None:
