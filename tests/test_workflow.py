@@ -239,9 +239,14 @@ class TestConfig:
                 {"toy": tiny_simulations()["settings"]["toy"] | {"n_reported": 3}},
                 "is 3",
             ),
+            (
+                "settings",
+                {"toy": tiny_simulations()["settings"]["toy"] | {"other_methods": ["paper"]}},
+                "['paper'] are under methods and under other_methods",
+            ),
         ],
     )
-    def test_lists_of_replicates_are_checked(self, part, change, named, tmp_path):
+    def test_lists_are_checked(self, part, change, named, tmp_path):
         simulations = tiny_simulations()
         simulations[part] |= change
         config = write_simulations(tmp_path, simulations)

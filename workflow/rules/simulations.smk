@@ -72,6 +72,8 @@ use rule fit_cohort as fit_simulation with:
         "results/{run}/logs/simulations/{simulation}/{replicate}/{method}/fit.log",
     benchmark:
         "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/fit.tsv"
+    wildcard_constraints:
+        method=any_of(sorted(METHODS)),
     threads: 1
     params:
         model=simulation_model,
@@ -100,6 +102,8 @@ rule assign:
         "results/{run}/logs/simulations/{simulation}/{replicate}/{method}/assign.log",
     benchmark:
         "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/assign.tsv"
+    wildcard_constraints:
+        method=any_of(sorted(METHODS)),
     conda:
         "../../envs/model.yaml"
     threads: 1
