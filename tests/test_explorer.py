@@ -276,7 +276,7 @@ def seen(page, tmp_path_factory):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 class TestInABrowser:
-    def test_it_opens_at_the_factor_with_most_genes(self, seen):
+    def test_it_opens_at_the_factor_with_most_to_see(self, seen):
         opened = seen["opened"]
         assert opened["name"] == "shared_01"
         assert "9 genes in its gene set (|weight| > 0.5), 12" in opened["summary"]

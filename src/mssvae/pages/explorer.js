@@ -55,13 +55,19 @@ function decoded(part) {
   }
 }
 
+// The factor with most to see: enriched processes, and if there are none, genes.
+function first(cohort) {
+  const sizes = cohort.factors.map((factor) => [nEnriched(cohort, factor), factor.n_genes]);
+  const larger = ([a, b], [c, d]) => a > c || (a === c && b > d);
+  return sizes.reduce((best, size, j) => (larger(size, sizes[best]) ? j : best), 0);
+}
+
 function view() {
   const [cohort, factor, gene] = location.hash.slice(1).split("/").map(decoded);
   const name = Object.hasOwn(cohorts, cohort) ? cohort : Object.keys(cohorts)[0];
   const factors = cohorts[name].factors;
   const i = factors.findIndex((f) => f.name === factor);
-  const first = factors.reduce((best, f, j) => (f.n_genes > factors[best].n_genes ? j : best), 0);
-  return { name, cohort: cohorts[name], index: i < 0 ? first : i, gene };
+  return { name, cohort: cohorts[name], index: i < 0 ? first(cohorts[name]) : i, gene };
 }
 
 function show(cohort, factor, gene = view().gene) {
