@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from mssvae.module import MultiStudyModule
+from mssvae.parts import Price
 from mssvae.restructure import Restructuring
+from mssvae.theorem2 import common_columns, split_columns
 
 N_STUDIES, N_PER_STUDY, N_FEATURES = 3, 300, 100
 STUDY = np.repeat(np.arange(N_STUDIES), N_PER_STUDY)
@@ -17,7 +19,7 @@ STUDY = np.repeat(np.arange(N_STUDIES), N_PER_STUDY)
 ROWS = [np.full(len(STUDY), True), *(m == STUDY for m in range(N_STUDIES))]
 NOISE = 0.3
 COUNTS, DISPERSION = 100, 50
-LAMBDA0, LAMBDA1, PRIOR_SCALE = 15.0, 0.1, 200.0
+PRICE = Price(lambda0=15.0, lambda1=0.1, prior_scale=200.0)
 # The layout of a truth: two shared factors, one of each study; the other features are noise.
 SHARED_BLOCKS = [range(5), range(5, 10)]
 OWN_BLOCKS = [range(10, 14), range(14, 18), range(18, 22)]
@@ -133,7 +135,7 @@ def made(request, rng):
 
 
 def restructuring(module, x):
-    return Restructuring(module, x, torch.from_numpy(STUDY), LAMBDA0, LAMBDA1, PRIOR_SCALE)
+    return Restructuring(module, x, torch.from_numpy(STUDY), PRICE)
 
 
 def moves(module, x):
@@ -667,7 +669,7 @@ class TestSharing:
         shared, own = truth(rng)
         held = [(shared[0][0], [*SHARED_BLOCKS[0], *range(40, 60)]), shared[1]]
         module, x = made(flat(shared, own), held, own)
-        assert restructuring(module, x).split_columns() == []
+        assert split_columns(restructuring(module, x).parts, PRICE) == []
 
     def test_a_split_column_explains_its_features(self, made, rng):
         effects, columns, own = self.switching(rng)
@@ -705,7 +707,7 @@ class TestSharing:
             module.shared_encoder.mean.weight[2] = 0
             module.shared_encoder.mean.weight[2, block] = 1
         x[np.ix_(~ROWS[2], block)] = 1
-        ((k, acts),) = restructuring(module, x).split_columns()
+        ((k, acts),) = split_columns(restructuring(module, x).parts, PRICE)
         assert k == 2
         assert [features.nonzero().flatten().tolist() for features in acts] == [[], block, []]
 
@@ -737,7 +739,7 @@ class TestSharing:
             [(z * ROWS[m + 1], block) for z, block in (first, second)] for m in range(N_STUDIES)
         ]
         module, x = made(effects, [], held)
-        groups = [columns for columns, _, _ in restructuring(module, x).common_columns()]
+        groups = [columns for columns, _, _ in common_columns(restructuring(module, x).parts)]
         assert [sorted(of_study) for of_study in zip(*groups, strict=True)] == [[0, 1]] * N_STUDIES
 
     def test_columns_of_two_of_three_studies_stay(self, made, rng):
@@ -766,7 +768,7 @@ class TestEdges:
         x = torch.from_numpy(rng.normal(size=(27, 40)))
         study = torch.arange(27) % 3
         module = MultiStudyModule(x, 3, 4, 2, (6, 5), "gaussian").double()
-        made = Restructuring(module, x, study, LAMBDA0, LAMBDA1, PRIOR_SCALE).run()
+        made = Restructuring(module, x, study, PRICE).run()
         assert not made.keys() & {"features added", "columns started"}
 
     @torch.no_grad()
@@ -775,7 +777,7 @@ class TestEdges:
         x = torch.from_numpy(rng.normal(size=(206, 40)))
         study = torch.arange(206).clamp_max(200) // 100
         module = MultiStudyModule(x, 3, 1, 7, (6, 5), "gaussian").double()
-        state = Restructuring(module, x, study, LAMBDA0, LAMBDA1, PRIOR_SCALE)
+        state = Restructuring(module, x, study, PRICE)
         *large, small = state.parts
         for part in large:
             part.mask.zero_()

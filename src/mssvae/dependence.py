@@ -10,6 +10,8 @@ N_SLOPES = 4
 # Factors with anchor features have different supports: columns with a larger Jaccard index hold the
 # same, or are mixed. Half-overlapping blocks have 1/3.
 SAME_SUPPORT = 0.5
+# A factor explains features as well as another does if it explains so much of what that one does.
+AS_WELL = 0.8
 # Of histograms over two scores, and of means over one.
 _MAX_BINS, _SAMPLES_PER_CELL = 8, 6
 _MAX_STEPS, _SAMPLES_PER_STEP = 16, 20

@@ -24,9 +24,10 @@ from mssvae.errors import InputError
 from mssvae.files import atomic_path
 from mssvae.likelihoods import LIKELIHOODS
 from mssvae.module import MultiStudyModule, normal_kl
+from mssvae.parts import Price, read_parts
 from mssvae.provenance import fit_sources_sha256
-from mssvae.restructure import Restructuring
 from mssvae.settings import PRESETS, FitSettings
+from mssvae.theorem2 import common_columns, split_columns
 from mssvae.training import fit
 from mssvae.validation import validate_counts, validate_names, whole
 
@@ -257,17 +258,13 @@ class MSSVAE:
         if self.fit_settings is None:
             raise InputError("the model is not fitted: call fit first")
         settings = self.fit_settings
-        state = Restructuring(
-            copy.deepcopy(self.module),
-            self._x,
-            self._study,
-            settings.lambda0[-1][1],
-            settings.lambda1,
-            settings.scale(len(self._x)),
-        )
+        price = Price(settings.lambda0[-1][1], settings.lambda1, settings.scale(len(self._x)))
+        module = copy.deepcopy(self.module)
+        inputs = module.likelihood.encoder_input(self._x)
+        parts = read_parts(module, self._x, inputs, self._study, price)
         masks, latent = self.masks, self.latent()
         moved = []
-        for k, acts in state.split_columns():
+        for k, acts in split_columns(parts, price):
             name = masks.shared.columns[k]
             for study, features in zip(self.studies, acts, strict=True):
                 if features.any():
@@ -275,7 +272,7 @@ class MSSVAE:
                     mask[f"{study}_{name}"] = masks.shared[name].where(features.cpu().numpy(), 0)
                     own[f"{study}_{name}"] = latent.shared.loc[own.index, name]
             moved.append((masks.shared, latent.shared, name))
-        for columns, features, scores in state.common_columns():
+        for columns, features, scores in common_columns(parts):
             names = [
                 masks.specific[m].columns[k] for m, k in zip(self.studies, columns, strict=True)
             ]

@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mssvae import prior
+from mssvae.dependence import N_SLOPES
 from mssvae.module import Encoder, MultiStudyModule, normal_kl
 
 # A column whose posterior is closer to the prior than this, in nats, holds no factor.
 MIN_KL = 0.1
 # Fewer samples say nothing about a column.
 MIN_SAMPLES = 30
+# A factor needs two anchor features and one to tell it by, and has to pay for its posterior.
+MIN_FEATURES = 3
+_PRICE_OF_A_FACTOR = 1.5
 
 
 @dataclass
@@ -90,6 +95,42 @@ class Part:
         return self.means if other is self else self.means[other.rows]
 
 
+@dataclass(frozen=True)
+class Price:
+    """What features and factors must gain in log-likelihood to be worth having.
+
+    Attributes
+    ----------
+    lambda0, lambda1 : float
+        Rates of the prior now.
+    prior_scale : float
+        Divisor of the prior in the per-sample loss.
+    """
+
+    lambda0: float
+    lambda1: float
+    prior_scale: float
+
+    def of_entry(self, eta: float) -> float:
+        """Return what an entry of weight 1 costs in the slab instead of zero, per sample."""
+        odds = (1 - eta) * self.lambda0 / (eta * self.lambda1)
+        return (np.log(odds) + self.lambda1) / self.prior_scale
+
+    def is_paid(self, gain: Tensor, eta: float, part: Part) -> bool:
+        """Return whether what features gain [g] pays for their entries and for a posterior."""
+        worth = (gain - self.of_entry(eta)).clamp_min(0).sum()
+        return bool(worth > _PRICE_OF_A_FACTOR * part.weight)
+
+
+def likelihood_gain(share: Tensor, part: Part) -> Tensor:
+    """Return what each feature would gain in log-likelihood from the share explained, [G].
+
+    Per sample, less what chance gives (BIC), and weighed as the samples of the part are.
+    """
+    n = len(part.rows)
+    return (-0.5 * torch.log1p(-share) - N_SLOPES * np.log(n) / (2 * n)) * part.weight
+
+
 def means_of(columns: list[tuple[Part, int]], part: Part) -> Tensor:
     """Return the posterior means of columns side by side, for the samples of a part, [n, K].
 
@@ -106,8 +147,7 @@ def read_parts(
     x: Tensor,
     inputs: Tensor,
     study: Tensor,
-    lambda0: float,
-    lambda1: float,
+    price: Price,
 ) -> list[Part]:
     """Return the shared part and each study's own, after some order is made.
 
@@ -122,8 +162,8 @@ def read_parts(
         The data, and what the encoders see of them.
     study : Tensor [N], on the CPU
         The number of each sample's study.
-    lambda0, lambda1 : float
-        Rates of the prior, which tell spike from slab.
+    price : Price
+        Its rates of the prior tell spike from slab.
     """
     n_studies = len(module.specific_encoders)
     outputs = module.likelihood.observed_output(x)
@@ -140,7 +180,7 @@ def read_parts(
         mask *= alive
         offset = module.offset(i)
         _normalise(module, mask, offset)
-        support = prior.in_slab(mask, module.etas[i], lambda0, lambda1) & (mask != 0)
+        support = prior.in_slab(mask, module.etas[i], price.lambda0, price.lambda1) & (mask != 0)
         alive &= support.any(0)
         weight = 1 / n_studies if i else 1.0  # Batches hold all studies alike.
         parts.append(

@@ -21,7 +21,9 @@ FIT_SOURCES = (
     "training.py",
     "restructure.py",
     "parts.py",
+    "redundancy.py",
     "rotation.py",
+    "theorem2.py",
     "dependence.py",
     "validation.py",
 )

@@ -20,6 +20,7 @@ from mssvae.errors import FitError
 from mssvae.module import MultiStudyModule
 from mssvae.objective import backpropagate
 from mssvae.optimisers import TableOptimiser
+from mssvae.parts import Price
 from mssvae.restructure import GROWN, Restructuring
 from mssvae.settings import FitSettings
 
@@ -151,7 +152,7 @@ def fit(
     log.info("matrix products in %s", precision or x.dtype)
 
     def restructuring(lambda0: float) -> Restructuring:
-        return Restructuring(module, x, study, lambda0, settings.lambda1, prior_scale)
+        return Restructuring(module, x, study, Price(lambda0, settings.lambda1, prior_scale))
 
     rounds = settings.restructuring_epochs()
     course = _Course(

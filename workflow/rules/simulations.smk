@@ -92,7 +92,7 @@ rule assign:
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
         model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
         code=library(
-            "model.py", "module.py", "restructure.py", "parts.py", "dependence.py"
+            "model.py", "module.py", "parts.py", "theorem2.py", "dependence.py"
         ),
     output:
         masks="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/masks.tsv.gz",
