@@ -421,6 +421,18 @@ class TestRotating:
         module, x, _ = self.rotated(made, rng, 2)
         assert moves(module, x) == Counter()
 
+    def test_columns_of_all_studies_are_shared_once_none_is_mixed(self, made, rng):
+        """In study 2 the common factor is mixed with one of its own, of more features."""
+        shared, own = truth(rng)
+        (common, block), large = shared[1], [*OWN_BLOCKS[1], *range(30, 34)]
+        own[1] = [(own[1][0][0], large)]
+        held = [[*own[m], (common * ROWS[m + 1], block)] for m in range(N_STUDIES)]
+        mixed = [(own[1][0][0] + sign * common) / np.sqrt(2) for sign in (1, -1)]
+        held[1] = [(z, [*large, *block]) for z in mixed]
+        module, x = made(flat(shared, own), shared[:1], held)
+        assert moves(module, x) == {"pairs rotated": 1, "columns of all studies shared": 1}
+        assert_supports(module, SHARED_BLOCKS, [OWN[0], [large], OWN[2]])
+
     def test_columns_that_were_just_started_turn_as_well(self, made, rng):
         shared, own = truth(rng)
         (one, _), (two, _) = shared

@@ -104,6 +104,8 @@ class Restructuring:
         self.moves += merge(self.parts)
         self.moves += drop_idle(self.parts, self.price)
         self.moves += rotate(self.parts, self.module.decoder)
+        # Again: what a study had of a factor may have been mixed with another of its own.
+        self._share()
         self.select()
         self.module.train()
         for part in self.parts:
