@@ -223,6 +223,11 @@ addEventListener("load", async () => {
   seen.processes_csv = await seen.blob.text();
   await see("back", () => history.back());
   await see("cohort", () => choose("cohort", "other"));
+  await see("enriched", () => {
+    cohorts.other.factors[0].terms = [];
+    cohorts.other.factors[2].terms.forEach((term) => { term[3] = 0; });
+    render();
+  });
   await see("empty", () => { location.hash = "toy/%3C%2Fscript%3E_01"; });
   const answer = element("form", { action: ADDRESS, method: "post", enctype: "text/plain" },
     element("textarea", { name: "seen", value: JSON.stringify({ ...seen, problems }) }));
@@ -283,6 +288,8 @@ class TestInABrowser:
         assert "12 enriched processes" in opened["summary"]
         assert opened["note"] == "synthetic data"
         assert seen["charts"] == [True] * 4
+        # Of fewer genes than the first one, with processes.
+        assert seen["enriched"]["name"] == "case_01"
 
     def test_nothing_was_loaded_or_went_wrong(self, seen):
         assert seen["resources"] == []

@@ -382,6 +382,7 @@ class MSSVAE:
                 state = {key: torch.from_numpy(content[key]) for key in content if key != "about"}
                 about = json.loads(str(content["about"]))
             settings, fit_settings = about["settings"], about["fit"]
+            studies_sha256 = about["studies_sha256"]
         except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
         model = cls(adata, **settings, device=device)
@@ -390,7 +391,7 @@ class MSSVAE:
             ("samples (obs_names)", about["obs_names"], model.obs_names.tolist()),
             ("features (var_names)", about["var_names"], model.var_names.tolist()),
             ("values", about["data_sha256"], model._data_sha256()),
-            ("studies of the samples", about["studies_sha256"], model._studies_sha256()),
+            ("studies of the samples", studies_sha256, model._studies_sha256()),
         ):
             if fitted != found:
                 raise InputError(f"the {what} of adata are not those that {path} was fitted to")

@@ -62,7 +62,7 @@ def backpropagate(
     likelihood, n = module.likelihood, len(batch.x)
     inputs = likelihood.encoder_input(batch.x).to(precision or batch.x.dtype)
     rows = [table[batch.features].detach().requires_grad_() for table in module.tables]
-    ends = list(itertools.accumulate(batch.counts))
+    edges = [0, *itertools.accumulate(batch.counts)]
     present = [m for m, count in enumerate(batch.counts) if count]
 
     def posterior_draw(encoder, inputs, columns, noise):
@@ -73,7 +73,7 @@ def backpropagate(
     kl_shared = normal_kl(mean, log_variance).sum()
     own, kl_specific = {}, torch.zeros_like(kl_shared)
     for m in present:
-        samples = slice(ends[m] - batch.counts[m], ends[m])
+        samples = slice(edges[m], edges[m + 1])
         own[m], mean, log_variance = posterior_draw(
             module.specific_encoders[m],
             inputs[samples],
@@ -95,7 +95,7 @@ def backpropagate(
     x = batch.x[:, batch.features]
     heads, head_gradients = [], []  # What the decoder saw, and the loss's derivative towards it.
     for studies in groups:
-        samples = slice(ends[studies[0]] - batch.counts[studies[0]], ends[studies[-1]])
+        samples = slice(edges[studies[0]], edges[studies[-1] + 1])
         z = torch.cat([shared[samples], torch.block_diag(*[own[m] for m in studies])], 1)
         study_heads = [z] if log_library is None else [z, log_library[samples]]
         leaves = [head.detach().requires_grad_() for head in study_heads]

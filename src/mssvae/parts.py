@@ -87,12 +87,13 @@ class Part:
         """Return the columns in which a factor can start."""
         return (~self.alive).nonzero().flatten().tolist()
 
-    def means_on(self, other: "Part") -> Tensor:
-        """Return the posterior means of this part for the samples of another one, or of itself.
+    def means_on(self, other: "Part", columns: int | list[int]) -> Tensor:
+        """Return the posterior means of columns for the samples of another part, or of this one.
 
         Of another part if this is the shared one.
         """
-        return self.means if other is self else self.means[other.rows]
+        means = self.means[:, columns]
+        return means if other is self else means[other.rows]
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,7 @@ def means_of(columns: list[tuple[Part, int]], part: Part) -> Tensor:
 
     The columns are the part's own or shared ones.
     """
-    return torch.stack(
-        [one.means[:, k] if one is part else one.means[part.rows, k] for one, k in columns], 1
-    )
+    return torch.stack([one.means_on(part, k) for one, k in columns], 1)
 
 
 @torch.no_grad()

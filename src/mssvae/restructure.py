@@ -14,12 +14,7 @@ import torch
 from scipy.sparse.linalg import svds
 from torch import Tensor
 
-from mssvae.dependence import (
-    AS_WELL,
-    explained,
-    mutual_information,
-    slopes,
-)
+from mssvae.dependence import AS_WELL, explained, mutual_information, slopes
 from mssvae.module import MultiStudyModule
 from mssvae.parts import MIN_FEATURES, Part, Price, likelihood_gain, means_of, read_parts
 from mssvae.redundancy import drop_idle, merge
@@ -228,15 +223,15 @@ class Restructuring:
         """Return the columns that share information with scores [n] of a part's samples."""
         shared, *own = self.parts
         if part is shared:
-            known = [(shared, shared.means, scores)]
-            large = filter(Part.is_large_enough, own)
-            known += [(other, other.means, scores[other.rows]) for other in large]
+            known = [(shared, shared), *((one, one) for one in own if one.is_large_enough())]
         else:
-            known = [(other, other.means_on(part), scores) for other in (shared, part)]
+            known = [(shared, part), (part, part)]
         related = []
-        for other, means, values in known:
+        for other, samples in known:
             columns = other.columns()
-            information = mutual_information(values[:, None], means[:, columns])[0]
+            values = scores if samples is part else scores[samples.rows]
+            means = other.means_on(samples, columns)
+            information = mutual_information(values[:, None], means)[0]
             related += [
                 (other, k)
                 for k, nats in zip(columns, information, strict=True)

@@ -45,7 +45,7 @@ if both := set(REPLICATES["development"]) & set(REPLICATES["reported"]):
 
 def any_of(names):
     """A pattern that matches these names alone; none, if there are no names."""
-    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+    return "|".join(re.escape(name) for name in sorted(map(str, names))) or "(?!)"
 
 
 # The MSSVAE's; other models have rules of their own.
@@ -66,7 +66,7 @@ wildcard_constraints:
     kind="shared|specific",
     simulation=any_of(SETTINGS),
     replicate=any_of([*REPLICATES["development"], *REPLICATES["reported"]]),
-    method=any_of(sorted(METHODS | OTHER_METHODS)),
+    method=any_of(METHODS | OTHER_METHODS),
 
 
 def library(*patterns):

@@ -73,7 +73,7 @@ use rule fit_cohort as fit_simulation with:
     benchmark:
         "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/fit.tsv"
     wildcard_constraints:
-        method=any_of(sorted(METHODS)),
+        method=any_of(METHODS),
     threads: 1
     params:
         model=simulation_model,
@@ -103,7 +103,7 @@ rule assign:
     benchmark:
         "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/assign.tsv"
     wildcard_constraints:
-        method=any_of(sorted(METHODS)),
+        method=any_of(METHODS),
     conda:
         "../../envs/model.yaml"
     threads: 1
