@@ -1,5 +1,6 @@
 import copy
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -19,6 +20,7 @@ from mssvae.benchmark import (
     FeatureLoopDecoder,
     LiteralDecoder,
     Plan,
+    _EpochClock,
     measure,
     phase_medians,
 )
@@ -93,28 +95,51 @@ def test_fits_with_the_references_are_those_of_the_engine(reference):
     np.testing.assert_allclose(*histories, rtol=1e-5)
 
 
+def clocked(*reports):
+    """Return the spans of a fit that reports ``(message, epoch, seconds since the last)``."""
+    clock, now = _EpochClock(), 0.0
+    for message, epoch, seconds in reports:
+        now += seconds
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mssvae.benchmark.time.perf_counter", lambda: now)  # noqa: B023
+            clock.emit(logging.LogRecord("", 0, "", 0, message, (epoch, ""), None))
+    return clock.spans
+
+
 def test_phases_are_the_first_and_last_fifth_without_the_first_epoch():
     seconds = [9.0, 1.0, 3.0, 50.0, *[7.0] * 7, 60.0, 0.5, 0.25, 0.3]
-    times = list(zip(range(1, 16), np.cumsum(seconds), strict=True))
-    start, end = phase_medians(times)
+    spans = clocked(*[("epoch %d of", i, each) for i, each in enumerate(seconds, 1)])
+    start, end = phase_medians(spans)
     assert start == pytest.approx(2.0)
     assert end == pytest.approx(0.3)
 
 
+def test_repairs_of_columns_are_in_no_phase():
+    spans = clocked(
+        ("epoch %d of", 1, 9.0),
+        ("epoch %d of", 2, 1.0),
+        ("before epoch %d, %s", 3, 70.0),
+        ("epoch %d of", 3, 1.0),
+        ("epoch %d of", 8, 5.0),
+        ("before epoch %d, %s", 10, 71.0),  # With an epoch since the last report.
+        ("epoch %d of", 10, 0.5),
+    )
+    assert spans == [(1, 2, 1.0), (2, 3, 1.0), (3, 8, 5.0), (9, 10, 0.5)]
+
+
 def test_fit_too_short_for_phases_is_an_error():
     with pytest.raises(InputError, match=r"2 epochs are too few .*: raise max_epochs"):
-        phase_medians([(1, 1.0), (2, 2.0)])
+        phase_medians([(1, 2, 1.0)])
 
 
 def test_phases_are_per_epoch_when_not_every_epoch_is_reported():
-    times = [(5, 0.0), (10, 10.0), (45, 60.0), (50, 65.0)]
-    assert phase_medians(times) == (2.0, 1.0)
+    assert phase_medians([(5, 10, 10.0), (10, 45, 50.0), (45, 50, 5.0)]) == (2.0, 1.0)
 
 
 def test_phases_of_a_fit_that_ended_early():
     # Reported in the steps of 334 epochs.
-    times = [(epoch, epoch / 10) for epoch in range(16, 113, 16)]
-    assert phase_medians(times) == pytest.approx((0.1, 0.1))
+    spans = [(epoch, epoch + 16, 1.6) for epoch in range(16, 97, 16)]
+    assert phase_medians(spans) == pytest.approx((0.1, 0.1))
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -340,7 +339,7 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
     model.fit(**case.settings(), precision=precision)
     total = time.perf_counter() - start
     peak = _peak_memory(model.device)
-    starting, ending = phase_medians(clock.times)
+    starting, ending = phase_medians(clock.spans)
 
     true_own = {study: truth[study] for study in model.studies}
     support = model.support
@@ -365,29 +364,28 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
     }
 
 
-def phase_medians(times: Sequence[tuple[int, float]]) -> tuple[float, float]:
+def phase_medians(spans: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
     """Return the median seconds per epoch at the start and at the end of a fit.
 
-    Between reports of which the earlier one is in the first fifth of the epochs, or in the last.
+    In spans that start in the first fifth of the epochs, or in the last.
 
     Parameters
     ----------
-    times : sequence of (int, float)
-        Numbers of completed epochs, and the time in seconds when they were.
+    spans : sequence of (int, int, float)
+        Numbers of completed epochs before and after, and the seconds between.
 
     Raises
     ------
     InputError
-        If there is no such epoch beside the first one, which is left out.
+        If there is no such span.
     """
     starting, ending = [], []
-    n_epochs = times[-1][0]
-    for (done, since), (now_done, now) in pairwise(times):
-        seconds = (now - since) / (now_done - done)
-        if done < n_epochs / 5:
-            starting.append(seconds)
-        elif done >= 4 * n_epochs / 5:
-            ending.append(seconds)
+    n_epochs = spans[-1][1] if spans else 0
+    for before, after, seconds in spans:
+        if before < n_epochs / 5:
+            starting.append(seconds / (after - before))
+        elif before >= 4 * n_epochs / 5:
+            ending.append(seconds / (after - before))
     if not starting or not ending:
         raise InputError(f"{n_epochs} epochs are too few to time: raise max_epochs")
     return float(np.median(starting)), float(np.median(ending))
@@ -462,15 +460,25 @@ def _name(precision: torch.dtype | None) -> str:
 
 
 class _EpochClock(logging.Handler):
-    """Notes when the trainer reports an epoch: numbers of completed epochs, and the time."""
+    """Notes the time between reports of the trainer, as ``phase_medians`` takes it.
+
+    Not before the first report, which has what is done once, nor with repairs of columns.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.times: list[tuple[int, float]] = []
+        self.spans: list[tuple[int, int, float]] = []
+        self.last: tuple[int, float] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        now = time.perf_counter()
         if record.msg.startswith("epoch %d of"):
-            self.times.append((record.args[0], time.perf_counter()))
+            if self.last is not None:
+                before, since = self.last
+                self.spans.append((before, record.args[0], now - since))
+            self.last = record.args[0], now
+        elif record.msg.startswith("before epoch %d"):
+            self.last = record.args[0] - 1, now
 
 
 if __name__ == "__main__":
