@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # Snakemake reads this file too, and need not have pandas.
 # The files of the library that decide, with data and settings, what a fit gives.
 FIT_SOURCES = (
     "model.py",
+    "inputs.py",
     "module.py",
     "likelihoods.py",
     "prior.py",
