@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from mssvae import MSSVAE, simulate
+from mssvae import MSSVAE, parts, simulate
 from mssvae.errors import InputError
 from mssvae.restructure import GROWN, Restructuring
 from mssvae.settings import FitSettings
@@ -87,3 +87,14 @@ def test_learning_rates_fall_in_the_last_fifth():
 def test_a_first_repair_outside_training_is_an_error(share):
     with pytest.raises(InputError, match="restructure_from must be None or a share"):
         FitSettings(restructure_from=share)
+
+
+def test_the_last_epoch_counts_the_weights_and_factors_that_are_left(data, monkeypatch):
+    """Without repairs nothing has scaled the columns before."""
+    monkeypatch.setattr(parts, "MIN_KL", 0.0)  # Idle columns go after the last epoch.
+    model = MSSVAE(data, likelihood="gaussian", n_shared=4, n_specific=2, hidden=[8, 8], seed=3)
+    model.fit("paper", max_epochs=120, batch_size=40, lr=0.01)
+    last, support = model.history.iloc[-1], model.support
+    assert 0 < last["n_slab"] == support.wide().to_numpy().sum() < model.masks.wide().size
+    assert last["n_active_shared"] == support.shared.any().sum()
+    assert last["n_active_specific"] == sum(own.any().sum() for own in support.specific.values())

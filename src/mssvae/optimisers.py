@@ -174,9 +174,12 @@ class TableOptimiser:
 
     @torch.no_grad()
     def slabs(self, lambda0: float) -> list[Tensor]:
-        """Return by mask which entries are more likely from the slab than from the spike."""
+        """Return by mask which entries are more likely from the slab than from the spike.
+
+        As masks end: with columns scaled to weights of about 1.
+        """
         return [
-            prior.in_slab(mask, eta, lambda0, self.settings.lambda1)
+            prior.in_slab(mask * prior.column_scale(mask), eta, lambda0, self.settings.lambda1)
             for mask, eta in zip(self.module.masks, self.module.etas, strict=True)
         ]
 

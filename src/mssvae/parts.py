@@ -207,11 +207,9 @@ def _normalise(module: MultiStudyModule, mask: Tensor, offset: int) -> None:
     s, and row k of ``V2`` and ``b2`` times s cancel, as ReLU is homogeneous.
     """
     decoder = module.decoder
-    size = mask.abs().sum(0)
-    live = (size > 0).nonzero().flatten()
-    scale = size[live] / mask[:, live].square().sum(0)
-    places = offset + live
-    mask[:, live] *= scale
+    scale = prior.column_scale(mask)
+    places = slice(offset, offset + len(scale))
+    mask *= scale
     decoder.first.weight[:, places] /= scale
     decoder.output.weight[:, places] /= scale
     decoder.second.weight[places] *= scale[:, None]

@@ -17,6 +17,15 @@ def slab_probability(w: Tensor, eta: Tensor, lambda0: float, lambda1: float) -> 
     return torch.sigmoid(log_odds + (lambda0 - lambda1) * w.abs())
 
 
+def column_scale(w: Tensor) -> Tensor:
+    """Return what to multiply each column with, [K], to have weights of about 1; 1 if all are zero.
+
+    The mean of absolute weights, each weighed with itself, is 1 then.
+    """
+    size = w.abs().sum(0)
+    return torch.where(size > 0, size / w.square().sum(0), 1.0)
+
+
 def in_slab(w: Tensor, eta: Tensor, lambda0: float, lambda1: float) -> Tensor:
     """Return which entries are more likely from the slab than from the spike, bool [G, K]."""
     return slab_probability(w, eta, lambda0, lambda1) > 0.5
