@@ -153,7 +153,7 @@ class TestKills:
 class TestGoingOn:
     @pytest.mark.parametrize("after", ["3", "14", "22", "converged"])
     def test_in_every_phase_of_training(self, after, fitted, tmp_path, caplog):
-        """Before the first and between restructurings, and once converged: epoch 24 at the earliest."""
+        """Before the first and between restructurings, and once converged (epoch 24 at least)."""
         caplog.set_level(logging.INFO)
         path = shutil.copy(fitted / after, tmp_path / "checkpoint")
         new_model().fit(checkpoint=path, **FIT).save(tmp_path / "result")
