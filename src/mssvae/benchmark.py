@@ -310,7 +310,8 @@ def measure(case: Case, variant: str) -> dict[str, float | int | str]:
     dict
         ``precision`` of the large products, ``epochs``; median ``start_s_per_epoch`` in
         the first fifth, when all columns are live, without the first epoch, and
-        ``end_s_per_epoch`` in the last, when masks are sparse; ``total_s`` of the fit;
+        ``end_s_per_epoch`` in the last, when masks are sparse, both without repairs of columns;
+        ``total_s`` of the fit;
         ``peak_memory_mib``, and ``baseline_memory_mib``, the peak before the fit (on a GPU, of its
         memory); ``shared_consensus`` and ``specific_consensus``. Then, of the dense decoder alone,
         with all columns live: ``decoder_s_per_epoch``, forward and backward;

@@ -32,6 +32,15 @@ from mssvae.validation import whole
 
 log = logging.getLogger(__name__)
 
+# What a saved model knows of its data, in words for messages.
+_DATA = {
+    "studies": "studies",
+    "obs_names": "samples (obs_names)",
+    "var_names": "features (var_names)",
+    "data_sha256": "values",
+    "studies_sha256": "studies of the samples",
+}
+
 
 @dataclass(frozen=True)
 class FactorTables:
@@ -354,11 +363,7 @@ class MSSVAE:
             "version": __version__,
             "settings": self.settings,
             "fit": self._fit_as_dict(),
-            "studies": self.studies,
-            "obs_names": self.obs_names.tolist(),
-            "var_names": self.var_names.tolist(),
-            "data_sha256": self._data_sha256(),
-            "studies_sha256": self._studies_sha256(),
+            **self._data(),
             "history": self.history.to_dict("list"),
         }
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
@@ -380,24 +385,19 @@ class MSSVAE:
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as content:
                 state = {key: torch.from_numpy(content[key]) for key in content if key != "about"}
                 about = json.loads(str(content["about"]))
-            settings, fit_settings = about["settings"], about["fit"]
-            studies_sha256 = about["studies_sha256"]
+            settings, fit_settings, history = (about[key] for key in ("settings", "fit", "history"))
+            fitted = {key: about[key] for key in _DATA}
         except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
         model = cls(adata, **settings, device=device)
-        for what, fitted, found in (
-            ("studies", about["studies"], model.studies),
-            ("samples (obs_names)", about["obs_names"], model.obs_names.tolist()),
-            ("features (var_names)", about["var_names"], model.var_names.tolist()),
-            ("values", about["data_sha256"], model._data_sha256()),
-            ("studies of the samples", studies_sha256, model._studies_sha256()),
-        ):
-            if fitted != found:
+        for key, found in model._data().items():
+            if fitted[key] != found:
+                what = _DATA[key]
                 raise InputError(f"the {what} of adata are not those that {path} was fitted to")
         model.module.load_state_dict(state)
         if fit_settings is not None:
             model.fit_settings = FitSettings(**fit_settings)
-        model.history = pd.DataFrame(about["history"])
+        model.history = pd.DataFrame(history)
         return model
 
     def manifest(self) -> dict:
@@ -443,6 +443,16 @@ class MSSVAE:
             _table(shared, index, "shared"),
             {name: _table(tensor, index, name) for name, tensor in tables},
         )
+
+    def _data(self) -> dict[str, object]:
+        """Return what a saved model is recognised by, with the keys of ``_DATA``."""
+        return {
+            "studies": self.studies,
+            "obs_names": self.obs_names.tolist(),
+            "var_names": self.var_names.tolist(),
+            "data_sha256": self._data_sha256(),
+            "studies_sha256": self._studies_sha256(),
+        }
 
     def _data_sha256(self) -> str:
         return hashlib.sha256(self._x.cpu().numpy().tobytes()).hexdigest()
