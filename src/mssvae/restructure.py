@@ -246,6 +246,8 @@ class Restructuring:
         limit = _OUTLYING * residuals.abs().median(0).values
         scaled = residuals.clamp(-limit, limit)
         scaled -= scaled.mean(0)
+        if not scaled.any():  # As of samples that are all the same.
+            return None
         start = np.random.default_rng(0).normal(size=min(scaled.shape))
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
         direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)
