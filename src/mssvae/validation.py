@@ -52,11 +52,13 @@ def require_columns(table: object, columns: Iterable[str], source: str) -> None:
     """Raise InputError unless ``table`` is a DataFrame with these columns, each once."""
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{source} must be a pandas DataFrame, not a {type(table).__name__}")
-    if missing := [column for column in columns if list(table.columns).count(column) != 1]:
-        raise InputError(
-            f"{source}: each of these columns is needed once: {listed(missing)}; "
-            f"it has {listed(table.columns)}"
-        )
+    names = list(table.columns)
+    for what, wrong in (
+        ("has no column", [column for column in columns if column not in names]),
+        ("has more than one column", [column for column in columns if names.count(column) > 1]),
+    ):
+        if wrong:
+            raise InputError(f"{source} {what} {listed(wrong)}: it has {listed(names)}")
 
 
 def validate_names(sample_names: pd.Index, gene_names: pd.Index, source: str) -> None:
@@ -106,8 +108,8 @@ def validate_counts(
         else:
             places, first = np.argwhere(bad), values[bad][0]
         names = [f"gene {gene_names[j]!r} in sample {sample_names[i]!r}" for i, j in places[:10]]
-        others = f"; so are {len(places) - 1:,} others" if len(places) > 1 else ""
-        others += f", such as those of {', '.join(names[1:])}" if others else ""
+        others = f"; so are {len(places) - 1:,} more, such as {', '.join(names[1:])}"
+        others = others if len(places) > 1 else ""
         raise InputError(
             f"{source}: the count of {names[0]} is {what} ({first}){others}: raw counts are "
             "needed, not normalised values"

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from mssvae.errors import InputError
 from mssvae.simulate._counts import negative_binomial_counts
+from mssvae.simulate._factors import seed_for_files
 
 # Samples of each group in GSE68086, in the order of Table 1.
 _PLATELET_GROUPS = {
@@ -140,7 +141,7 @@ def cohort(
         "kind": "synthetic",
         "accessions": [],
         "files": {},
-        "seed": seed,
+        "seed": seed_for_files(seed),
         "n_samples": adata.n_obs,
         "n_genes": adata.n_vars,
         "total_counts": int(adata.X.sum(dtype=np.float64)),

@@ -224,8 +224,13 @@ def _true_factors(settings: dict, stray: float, rng: np.random.Generator) -> ad.
         var=pd.DataFrame(index=[f"feature_{j + 1}" for j in range(settings["n_features"])]),
         obsm={"true_shared": shared, "true_specific": specific},
         varm=masks,
-        uns={"simulation": settings},
+        uns={"simulation": settings | {"seed": seed_for_files(settings["seed"])}},
     )
+
+
+def seed_for_files(seed: int) -> int | str:
+    """Return a seed as files can hold it: as text if it has more than 63 bits."""
+    return seed if seed < 2**63 else str(seed)
 
 
 def _checked(settings: dict) -> dict:
