@@ -44,7 +44,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
     """
     name = str(device) if isinstance(device, torch.device) else device
     available = torch.cuda.is_available()
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         name = "cuda" if available else "cpu"
         log.info("device auto: %s", name)
     if not isinstance(name, str) or not re.fullmatch(r"cpu|cuda(:(0|[1-9]\d*))?", name):
@@ -109,7 +109,10 @@ def read_studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], tor
             f"study {small[0]!r} has one sample: a study's own factors need at least two; "
             "merge it with another study or drop it"
         )
-    names = [str(name) for name in column.cat.categories]
+    names = [
+        name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        for name in column.cat.categories
+    ]
     _check_study_names(names, study_key)
     return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
 

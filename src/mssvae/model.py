@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import inspect
 import json
 import logging
 import os
@@ -30,16 +29,14 @@ from mssvae.inputs import (
     resolve_device,
     warn_of_constant_studies,
 )
-from mssvae.likelihoods import LIKELIHOODS
-from mssvae.model_files import DATA, other_version, read_model, write_model
+from mssvae.model_files import DATA, check_arrays, other_version, read_model, write_model
 from mssvae.module import MultiStudyModule, normal_kl
 from mssvae.parts import Price, read_parts
 from mssvae.provenance import fit_sources_sha256
-from mssvae.settings import PRESETS, FitSettings
+from mssvae.settings import PRESETS, FitSettings, model_settings
 from mssvae.surroundings import own_surroundings
-from mssvae.tables import FactorTables, assign, factor_table, factor_tables
+from mssvae.tables import FactorTables, assign, factor_table, factor_tables, write_factors
 from mssvae.training import fit
-from mssvae.validation import whole
 
 log = logging.getLogger(__name__)
 
@@ -109,23 +106,9 @@ class MSSVAE:
         device: str | torch.device = "auto",
     ) -> None:
         require_anndata(adata)
-        if not isinstance(likelihood, str) or likelihood not in LIKELIHOODS:
-            known = ", ".join(sorted(LIKELIHOODS))
-            raise InputError(f"unknown likelihood {likelihood!r}: choose one of {known}")
-        for key, value in (("study_key", study_key), ("layer", layer)):
-            if not isinstance(value, str) and not (key == "layer" and value is None):
-                raise InputError(f"{key} must be a name, as text, not {value!r}")
-        self._settings = {
-            "study_key": str(study_key),
-            "layer": None if layer is None else str(layer),
-            "likelihood": str(likelihood),
-            "n_shared": whole("n_shared", n_shared, at_least=0),
-            "n_specific": whole("n_specific", n_specific, at_least=0),
-            "hidden": _two_widths(hidden),
-            "seed": whole("seed", seed, at_least=0),
-        }
-        if not self._settings["n_shared"] and not self._settings["n_specific"]:
-            raise InputError("n_shared and n_specific are both 0: there are no factors to find")
+        self._settings = model_settings(
+            study_key, layer, likelihood, n_shared, n_specific, hidden, seed
+        )
         self.fit_settings: FitSettings | None = None
         self._history = pd.DataFrame()
         self.device = resolve_device(device)
@@ -386,19 +369,7 @@ class MSSVAE:
         require_anndata(adata)
         self._check_names(adata)
         result = adata.copy()
-        latent, masks = self.latent(), self.masks
-        own = np.zeros((len(self.obs_names), self._settings["n_specific"]), dtype=np.float32)
-        varm = {"mssvae_shared": masks.shared.to_numpy()}
-        for m, name in enumerate(self._studies):
-            own[self._rows(m).numpy()] = latent.specific[name].to_numpy()
-            varm[f"mssvae_{name}"] = masks.specific[name].to_numpy()
-        obsm = {"mssvae_shared": latent.shared.to_numpy(), "mssvae_specific": own}
-        replaced = [f"obsm[{key!r}]" for key in obsm if key in result.obsm]
-        replaced += [f"varm[{key!r}]" for key in varm if key in result.varm]
-        if replaced:
-            log.warning("to_anndata replaces what adata had in %s", ", ".join(replaced))
-        result.obsm.update(obsm)
-        result.varm.update(varm)
+        write_factors(result, self.masks, self.latent())
         result.uns["mssvae"] = {
             "settings": json.dumps(self._settings),
             "fit": json.dumps(self._fit_as_dict()),
@@ -406,10 +377,8 @@ class MSSVAE:
             "version": __version__,
         }
         study_key = self._settings["study_key"]
-        if study_key in result.obs:
-            kinds = {type(value) for value in result.obs[study_key]}
-            if kinds != {str}:
-                result.obs[study_key] = pd.Categorical.from_codes(self._study, self._studies)
+        if study_key in result.obs and {type(value) for value in result.obs[study_key]} != {str}:
+            result.obs[study_key] = pd.Categorical.from_codes(self._study, self._studies)
         return result
 
     def save(self, path: str | os.PathLike) -> None:
@@ -424,9 +393,6 @@ class MSSVAE:
         InputError
             If the file cannot be written there.
         """
-        arrays = {key: value.cpu().numpy() for key, value in self.module.state_dict().items()}
-        if self._units is not None:
-            arrays |= {_CENTRE: self._units.centre.numpy(), _SCALE: self._units.scale.numpy()}
         about = {
             "version": __version__,
             "settings": self._settings,
@@ -434,7 +400,7 @@ class MSSVAE:
             **self._data(),
             "history": self._history.to_dict("list"),
         }
-        write_model(path, about, arrays)
+        write_model(path, about, self._arrays())
 
     @classmethod
     def load(
@@ -462,32 +428,30 @@ class MSSVAE:
             samples, features, values or studies.
         """
         about, arrays = read_model(path)
-        settings = about["settings"]
+        try:
+            settings = model_settings(**about["settings"])
+            fitted = None if about["fit"] is None else FitSettings(**about["fit"])
+            history = pd.DataFrame(about["history"])
+        except (TypeError, ValueError) as error:
+            raise other_version(path, about["version"], error) from error
         if study_key is not None:
             settings["study_key"] = study_key
         if layer is not ...:
             settings["layer"] = layer
-        unknown = settings.keys() ^ inspect.signature(cls).parameters.keys() - {"adata", "device"}
-        if unknown:
-            raise other_version(path, about["version"], f"settings {', '.join(sorted(unknown))}")
         model = cls(adata, **settings, device=device)
         for key, found in model._data().items():
             if about[key] != found:
                 raise InputError(
                     f"the {DATA[key]} of adata are not those that {path} was fitted to"
                 )
-        try:
-            if about["fit"] is not None:
-                model.fit_settings = FitSettings(**about["fit"])
-            model._set_units(standardise=_CENTRE in arrays)
-            if model._units is not None:
-                units = (torch.from_numpy(arrays.pop(key)) for key in (_CENTRE, _SCALE))
-                model._units = Units(*units)
-            state = {key: torch.from_numpy(values) for key, values in arrays.items()}
-            model.module.load_state_dict(state)
-            model._history = pd.DataFrame(about["history"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise other_version(path, about["version"], error) from error
+        model.fit_settings, model._history = fitted, history
+        model._set_units(standardise=fitted is None or fitted.standardise)
+        check_arrays(path, about["version"], arrays, like=model._arrays())
+        if model._units is not None:
+            model._units = Units(*(torch.from_numpy(arrays.pop(key)) for key in (_CENTRE, _SCALE)))
+        model.module.load_state_dict(
+            {key: torch.from_numpy(values) for key, values in arrays.items()}
+        )
         return model
 
     def manifest(self) -> dict:
@@ -554,6 +518,13 @@ class MSSVAE:
                 "smaller batch_size), or have more samples"
             )
 
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return what a saved model has of numbers."""
+        arrays = {key: value.cpu().numpy() for key, value in self.module.state_dict().items()}
+        if self._units is not None:
+            arrays |= {_CENTRE: self._units.centre.numpy(), _SCALE: self._units.scale.numpy()}
+        return arrays
+
     def _data(self) -> dict[str, object]:
         """Return what a saved model is recognised by, with the keys of ``DATA``."""
         return {
@@ -591,16 +562,6 @@ class MSSVAE:
             raise InputError("the features of adata are not those that the model was fitted to")
         if adata.obs_names.tolist() != self.obs_names.tolist():
             raise InputError("the samples of adata are not those that the model was fitted to")
-
-
-def _two_widths(hidden: Sequence[int]) -> list[int]:
-    try:
-        widths = list(hidden)
-    except TypeError:
-        widths = []
-    if len(widths) != 2:
-        raise InputError(f"hidden must be two widths, such as (256, 128), not {hidden!r}")
-    return [whole("hidden", width) for width in widths]
 
 
 def _seed_of_starts(seed: int) -> int:

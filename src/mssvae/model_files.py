@@ -56,6 +56,28 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, object], dict[str, np
     return about, arrays
 
 
+def check_arrays(
+    path: str | os.PathLike,
+    version: object,
+    arrays: Mapping[str, np.ndarray],
+    like: Mapping[str, np.ndarray],
+) -> None:
+    """Raise InputError unless arrays have the names, types and shapes of others, and are finite."""
+    for key in [*like, *arrays]:
+        if key not in like or key not in arrays:
+            where = "missing" if key in like else "new"
+            raise other_version(path, version, f"the array {key!r} is {where}")
+        one, other = arrays[key], like[key]
+        if (one.shape, one.dtype) != (other.shape, other.dtype):
+            raise other_version(
+                path,
+                version,
+                f"the array {key!r} is {one.dtype} {one.shape}, not {other.dtype} {other.shape}",
+            )
+        if not np.isfinite(one).all():
+            raise other_version(path, version, f"the array {key!r} is not finite")
+
+
 def other_version(path: str | os.PathLike, version: object, reason: object) -> InputError:
     """Return the error of a file whose content does not fit this version."""
     return InputError(

@@ -27,14 +27,20 @@ def _full(shape: tuple[int, ...], value: float | bool) -> Tensor:
     return torch.full(shape, value, dtype=dtype, device="cpu")
 
 
-def _linear(n_in: int, n_out: int, generator: torch.Generator, bias: bool = True) -> nn.Linear:
-    """Return a layer that starts as torch's do, whatever the defaults and the state of torch."""
-    layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias, device="cpu", dtype=torch.float32)
-    bound = n_in**-0.5
-    with torch.no_grad():
-        for values in layer.parameters():
-            values.uniform_(-bound, bound, generator=generator)
-    return layer
+class _Linear(nn.Linear):
+    """A layer that starts as torch's do, whatever the defaults and the state of torch."""
+
+    def __init__(
+        self, n_in: int, n_out: int, generator: torch.Generator, bias: bool = True
+    ) -> None:
+        super().__init__(n_in, n_out, bias, device="cpu", dtype=torch.float32)
+        bound = n_in**-0.5
+        with torch.no_grad():
+            for values in self.parameters():
+                values.uniform_(-bound, bound, generator=generator)
+
+    def reset_parameters(self) -> None:
+        """Leave out what would draw from the global generator."""
 
 
 class Encoder(nn.Module):
@@ -55,12 +61,12 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         sizes = list(itertools.pairwise([n_features, *hidden]))
-        self.layers = nn.ModuleList(_linear(*size, generator) for size in sizes)
+        self.layers = nn.ModuleList(_Linear(*size, generator) for size in sizes)
         self.norms = nn.ModuleList(
             nn.BatchNorm1d(size, device="cpu", dtype=torch.float32) for size in hidden
         )
-        self.mean = _linear(hidden[-1], n_outputs, generator)
-        self.log_variance = _linear(hidden[-1], n_outputs, generator)
+        self.mean = _Linear(hidden[-1], n_outputs, generator)
+        self.log_variance = _Linear(hidden[-1], n_outputs, generator)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features].
@@ -100,9 +106,9 @@ class Decoder(nn.Module):
         self, n_features: int, n_latent: int, n_hidden: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.first = _linear(n_latent, n_hidden, generator, bias=False)
-        self.second = _linear(n_hidden, n_latent, generator)
-        self.output = _linear(n_latent, n_features, generator)
+        self.first = _Linear(n_latent, n_hidden, generator, bias=False)
+        self.second = _Linear(n_hidden, n_latent, generator)
+        self.output = _Linear(n_latent, n_features, generator)
 
     def feature_chunks(
         self, n_samples: int, n_features: int, chunk_elements: int | None = None

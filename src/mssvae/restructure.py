@@ -246,7 +246,8 @@ class Restructuring:
         limit = _OUTLYING * residuals.abs().median(0).values
         scaled = residuals.clamp(-limit, limit)
         scaled -= scaled.mean(0)
-        if not scaled.any():  # As of samples that are all the same.
+        # Nothing varies if all samples are the same.
+        if scaled.shape[1] < MIN_FEATURES or not scaled.any():
             return None
         start = np.random.default_rng(0).normal(size=min(scaled.shape))
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from mssvae.errors import InputError
+from mssvae.likelihoods import LIKELIHOODS
 from mssvae.validation import number, whole
 
 # Gradient steps of a fit whose number of epochs is not given, at most.
@@ -15,6 +16,45 @@ _STEPS = 8000
 # The last share of training in which columns may be repaired.
 _LAST_RESTRUCTURING = 0.8
 _PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def model_settings(
+    study_key: str,
+    layer: str | None,
+    likelihood: str,
+    n_shared: int,
+    n_specific: int,
+    hidden: Sequence[int],
+    seed: int,
+) -> dict[str, object]:
+    """Return the arguments of ``MSSVAE`` as Python's own.
+
+    Raises InputError, which names the argument, if one is of another type or out of range.
+    """
+    if not isinstance(likelihood, str) or likelihood not in LIKELIHOODS:
+        known = ", ".join(sorted(LIKELIHOODS))
+        raise InputError(f"unknown likelihood {likelihood!r}: choose one of {known}")
+    for key, value in (("study_key", study_key), ("layer", layer)):
+        if not isinstance(value, str) and not (key == "layer" and value is None):
+            raise InputError(f"{key} must be a name, as text, not {value!r}")
+    try:
+        widths = list(hidden)
+    except TypeError:
+        widths = []
+    if len(widths) != 2:
+        raise InputError(f"hidden must be two widths, such as (256, 128), not {hidden!r}")
+    settings = {
+        "study_key": str(study_key),
+        "layer": None if layer is None else str(layer),
+        "likelihood": str(likelihood),
+        "n_shared": whole("n_shared", n_shared, at_least=0),
+        "n_specific": whole("n_specific", n_specific, at_least=0),
+        "hidden": [whole("hidden", width) for width in widths],
+        "seed": whole("seed", seed, at_least=0),
+    }
+    if not settings["n_shared"] and not settings["n_specific"]:
+        raise InputError("n_shared and n_specific are both 0: there are no factors to find")
+    return settings
 
 
 @dataclass(frozen=True)

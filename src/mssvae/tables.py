@@ -1,14 +1,18 @@
 """Results as tables: a column for each factor, and where Theorem 2 has it."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import anndata
 import numpy as np
 import pandas as pd
 import torch
 
 from mssvae.parts import Part, Price
 from mssvae.theorem2 import common_columns, split_columns
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,23 @@ def assign(
             moved.append((masks.specific[study], latent.specific[study], name))
     for mask, factors, name in moved:
         del mask[name], factors[name]
+
+
+def write_factors(adata: anndata.AnnData, masks: FactorTables, latent: FactorTables) -> None:
+    """Put masks and factors into an AnnData, with the keys of ``MSSVAE.to_anndata``.
+
+    A warning is logged of what they replace.
+    """
+    # One below the other: each study's columns have names of their own.
+    own = [table.set_axis(range(table.shape[1]), axis=1) for table in latent.specific.values()]
+    own = pd.concat(own).loc[latent.shared.index]
+    written = {
+        "obsm": {"mssvae_shared": latent.shared, "mssvae_specific": own},
+        "varm": {f"mssvae_{study}": mask for study, mask in masks.specific.items()},
+    }
+    written["varm"]["mssvae_shared"] = masks.shared
+    for place, tables in written.items():
+        for key, table in tables.items():
+            if key in getattr(adata, place):
+                log.warning("to_anndata replaces %s[%r] of adata", place, key)
+            getattr(adata, place)[key] = table.to_numpy(dtype=np.float32)
