@@ -402,7 +402,6 @@ def test_a_dataset_asked_for_twice_is_an_error(registry):
     [
         (("source_name", "title"), "no line !Sample_source_name_ch1"),
         (('"s4"', '"s3"'), "sample names occur more than once, such as 's3'"),
-        (("batch: 1", "batch 1"), "sample 's2' has the characteristic 'batch 1'"),
         (('"s4"', '"s5"'), "1 samples of the count matrix are not described, such as 's4'"),
         (("cancer type", "disease"), "no 'cancer type' of the samples"),
     ],

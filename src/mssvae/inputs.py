@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from mssvae.errors import InputError
-from mssvae.validation import validate_counts, validate_names
+from mssvae.validation import validate_counts, validate_names, validate_study_names
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +71,7 @@ def read_studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], tor
                 f"two studies of {study_key!r} are both written {name!r}, as a number and a text "
                 "are: make them one"
             )
-        if name == "shared" or "/" in name:  # A slash would split a key of an .h5ad file.
-            raise InputError(
-                f"no study may be called 'shared' or contain '/': rename {name!r} in {study_key!r}"
-            )
+    validate_study_names(names, f"adata.obs[{study_key!r}]")
     return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
 
 

@@ -1,6 +1,7 @@
 """Checks of input, with messages that name the sample and the gene, or the key."""
 
 import operator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,33 @@ def validate_names(sample_names: pd.Index, gene_names: pd.Index, source: str) ->
                 f"{source}: {len(repeated)} {kind} names occur more than once, such as "
                 f"{repeated[0]!r}: make them unique or drop the copies"
             )
+
+
+def validate_study_names(names: Iterable[str], source: str) -> None:
+    """Raise InputError if factors of a study could not be told from others by their names.
+
+    Parameters
+    ----------
+    names
+        Each study once.
+    source
+        Where they come from (a file, a column), for the message.
+    """
+    names = list(names)
+    for name in names:
+        # A slash would split a key of an .h5ad file.
+        if name == "shared" or "/" in name:
+            raise InputError(
+                f"{source}: no study may be called 'shared' or contain '/': rename {name!r}"
+            )
+        # Factors are called <study>_01; those that move to or from all studies, <study>_shared_01
+        # and shared_<study>_01.
+        for other in names:
+            if name in (f"shared_{other}", f"{other}_shared"):
+                raise InputError(
+                    f"{source}: factors of the studies {name!r} and {other!r} could have the same "
+                    f"name: rename {name!r}"
+                )
 
 
 def validate_counts(

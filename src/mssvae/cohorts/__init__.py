@@ -9,7 +9,9 @@ from mssvae.cohorts._cohort import from_files, from_geo
 from mssvae.cohorts._fetch import DownloadError, fetch
 from mssvae.cohorts._groups import ordered_groups, read_group_mapping
 from mssvae.cohorts._registry import Dataset, RegistryFile, read_registry
-from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
+from mssvae.cohorts._series import read_series_matrix
+from mssvae.cohorts._sheets import read_sample_sheet
+from mssvae.cohorts._tables import read_counts
 
 __all__ = [
     "Dataset",

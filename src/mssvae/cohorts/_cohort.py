@@ -15,8 +15,11 @@ from scipy import sparse
 
 from mssvae.cohorts._fetch import DownloadError, fetch
 from mssvae.cohorts._groups import map_labels, ordered_groups, read_group_mapping
+from mssvae.cohorts._matching import of_samples, simplified
 from mssvae.cohorts._registry import Dataset, RegistryFile
-from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
+from mssvae.cohorts._series import read_series_matrix
+from mssvae.cohorts._sheets import read_sample_sheet
+from mssvae.cohorts._tables import read_counts
 from mssvae.errors import InputError
 from mssvae.files import sha256
 from mssvae.validation import validate_names
@@ -80,7 +83,8 @@ def from_geo(
     }
 
     table = read_group_mapping(mapping)
-    mapped = map_labels(adata.obs["label"], table, str(mapping))
+    labels = " and ".join(f"{dataset.label!r} of {dataset.accession}" for dataset in datasets)
+    mapped = map_labels(adata.obs["label"], table, str(mapping), f"the characteristics {labels}")
     adata = adata[mapped.index].copy()
     adata.obs["group"] = ordered_groups(mapped, groups, source, default=table["group"].unique())
     adata.uns["source"] = {"kind": "geo", "accessions": accessions, "files": files} | size(adata)
@@ -121,10 +125,7 @@ def from_files(
     """
     adata = read_counts(counts)
     sheet = read_sample_sheet(samples)
-    labels = _of_samples(_column(sheet, group_column, samples), adata.obs_names, samples)
-    if len(sheet) > len(labels):
-        extra = sheet.index.difference(labels.index)
-        logger.warning("%s: %d samples have no counts, such as %s", samples, len(extra), extra[0])
+    labels = _column(of_samples(sheet, adata.obs_names, samples), group_column, samples)
     adata.obs["label"] = labels
     adata.obs["dataset"] = "files"
     adata.obs["group"] = ordered_groups(labels, groups, str(samples), default=labels.unique())
@@ -184,7 +185,8 @@ def _read_dataset(dataset: Dataset, paths: dict[str, Path]) -> ad.AnnData:
     labels = pd.concat(parts)
     matrices = ", ".join(str(paths[file.name]) for file in dataset.samples)
     validate_names(labels.index, pd.Index([]), matrices)
-    counts.obs["label"] = _of_samples(labels, counts.obs_names, matrices)
+    labels = labels.to_frame("label")
+    counts.obs["label"] = of_samples(labels, counts.obs_names, matrices)["label"]
     counts.obs["dataset"] = dataset.accession
     logger.info("%s: %d samples, %d genes", dataset.accession, *counts.shape)
     return counts
@@ -208,7 +210,7 @@ def _joined(parts: Sequence[ad.AnnData]) -> ad.AnnData:
     kept, seen = [], set()
     for part in parts:
         part = part[:, genes].copy()
-        names = part.obs_names.str.casefold().str.replace(r"[^a-z0-9]+", "-", regex=True)
+        names = part.obs_names.map(simplified)
         keys = list(zip(names, _row_digests(part.X), strict=True))
         new = np.array([seen.isdisjoint(both) for both in keys])
         if not new.all():
@@ -243,18 +245,26 @@ def _check_content(path: os.PathLike, file: RegistryFile, found: dict[str, int])
 
 
 def _column(table: pd.DataFrame, name: str, path: os.PathLike) -> pd.Series:
-    if name not in table.columns:
+    """Return the column of a name; only if there is none, capitals do not count."""
+    names = pd.Index([table.index.name, *table.columns])
+    matches = names == name
+    if not matches.any():
+        matches = names.str.casefold() == name.casefold()
+    if matches[0]:
+        raise InputError(
+            f"{path}: the first column, {name!r}, names the samples: name another column, one of "
+            f"{', '.join(table.columns)}"
+        )
+    if not matches.any():
         raise InputError(
             f"{path}: there is no {name!r} of the samples: name one of {', '.join(table.columns)}"
         )
-    return table[name]
-
-
-def _of_samples(values: pd.Series, samples: pd.Index, path: str | os.PathLike) -> pd.Series:
-    missing = samples.difference(values.index, sort=False)
-    if len(missing):
+    found = table.loc[:, matches[1:]]
+    column = found.iloc[:, 0]
+    differ = found.ne(column, axis=0).any(axis=1)
+    if differ.any():
         raise InputError(
-            f"{path}: {len(missing)} samples of the count matrix are not described, such as "
-            f"{missing[0]!r}: add them, or remove their counts"
+            f"{path}: the column {name!r} is there more than once, with different cells for the "
+            f"sample {column.index[differ][0]!r}: rename or remove all but one"
         )
-    return values[samples]
+    return column

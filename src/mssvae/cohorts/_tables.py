@@ -1,6 +1,5 @@
-"""Reading count matrices and descriptions of samples."""
+"""Reading count matrices."""
 
-import csv
 import gzip
 import os
 import zlib
@@ -65,81 +64,6 @@ def read_counts(path: str | os.PathLike, r_object: str | None = None) -> ad.AnnD
         obs=pd.DataFrame(index=samples),
         var=pd.DataFrame(index=genes),
     )
-
-
-def read_sample_sheet(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a table of samples, ``.csv`` or tab-separated; its first column names the samples.
-
-    Returns
-    -------
-    DataFrame
-        One row per sample, indexed by sample name; all cells are text without blanks around it,
-        and empty cells are empty strings.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or a sample occurs twice.
-    """
-    path = Path(path)
-    with readable(path, "samples"):
-        table = pd.read_csv(path, sep=_separator(path), dtype=str, keep_default_na=False)
-    table = table.set_index(table.columns[0]).map(str.strip)
-    validate_names(table.index, table.columns, str(path))
-    return table
-
-
-def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFrame:
-    """Read the samples of a GEO series matrix file (``.txt.gz``, or ``.txt``).
-
-    The samples of one file may list their characteristics in different orders, so that the rows
-    of the file mix several characteristics: they are told apart by the key in ``key: value``.
-
-    Parameters
-    ----------
-    sample_name
-        Field that names the samples, without ``!Sample_``, such as ``"source_name_ch1"``.
-
-    Returns
-    -------
-    DataFrame
-        One row per sample, indexed by the field ``sample_name``: the column ``geo_accession``, and
-        one column per characteristic (empty where a sample has none).
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, lacks a field, names a sample twice, or a characteristic is not
-        ``key: value``.
-    """
-    path = Path(path)
-    open_text = gzip.open if path.suffix == ".gz" else open
-    with readable(path, "samples"), open_text(path, "rt", newline="", encoding="utf-8") as stream:
-        rows = [row for row in csv.reader(stream, delimiter="\t") if row]
-    fields = {row[0]: row[1:] for row in rows}
-    for field in ("geo_accession", sample_name):
-        if f"!Sample_{field}" not in fields:
-            raise InputError(f"{path}: there is no line !Sample_{field}: is it a series matrix?")
-    names = pd.Index(fields[f"!Sample_{sample_name}"])
-
-    characteristics = [{} for _ in names]
-    for row in rows:
-        if row[0] != "!Sample_characteristics_ch1":
-            continue
-        for name, found, cell in zip(names, characteristics, row[1:], strict=True):
-            if not cell:
-                continue
-            key, colon, value = cell.partition(":")
-            if not colon:
-                raise InputError(
-                    f"{path}: sample {name!r} has the characteristic {cell!r}, which is not "
-                    "'key: value'"
-                )
-            found[key.strip()] = value.strip()
-    table = pd.DataFrame(characteristics, index=names, dtype=str).fillna("")
-    table.insert(0, "geo_accession", fields["!Sample_geo_accession"])
-    validate_names(table.index, table.columns, str(path))
-    return table
 
 
 def gzip_fault(path: Path) -> str | None:
