@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from mssvae.errors import InputError
-from mssvae.validation import validate_counts, validate_names, validate_study_names
+from mssvae.validation import validate_counts, validate_names, validate_study_names, written_alike
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,10 @@ def read_studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], tor
                 "are: make them one"
             )
     validate_study_names(names, f"adata.obs[{study_key!r}]")
+    if both := written_alike(names):
+        log.warning(
+            "are %r and %r of %r two studies, or one written in two ways?", *both, study_key
+        )
     return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
 
 

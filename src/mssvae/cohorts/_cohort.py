@@ -86,7 +86,9 @@ def from_geo(
     labels = " and ".join(f"{dataset.label!r} of {dataset.accession}" for dataset in datasets)
     mapped = map_labels(adata.obs["label"], table, str(mapping), f"the characteristics {labels}")
     adata = adata[mapped.index].copy()
-    adata.obs["group"] = ordered_groups(mapped, groups, source, default=table["group"].unique())
+    adata.obs["group"] = ordered_groups(
+        mapped, groups, f"{mapping} for {source}", default=table["group"].unique()
+    )
     adata.uns["source"] = {"kind": "geo", "accessions": accessions, "files": files} | size(adata)
     return adata
 
@@ -125,7 +127,9 @@ def from_files(
     """
     adata = read_counts(counts)
     sheet = read_sample_sheet(samples)
-    labels = _column(of_samples(sheet, adata.obs_names, samples), group_column, samples)
+    labels = _column(
+        of_samples(sheet, adata.obs_names, samples), group_column, samples, "headings (first line)"
+    )
     adata.obs["label"] = labels
     adata.obs["dataset"] = "files"
     adata.obs["group"] = ordered_groups(labels, groups, str(samples), default=labels.unique())
@@ -181,7 +185,7 @@ def _read_dataset(dataset: Dataset, paths: dict[str, Path]) -> ad.AnnData:
                 f"the registry does not say which characteristic of {dataset.accession} has the "
                 f"diagnosis: set its label to one of {', '.join(samples.columns)}"
             )
-        parts.append(_column(samples, dataset.label, path))
+        parts.append(_column(samples, dataset.label, path, "characteristics"))
     labels = pd.concat(parts)
     matrices = ", ".join(str(paths[file.name]) for file in dataset.samples)
     validate_names(labels.index, pd.Index([]), matrices)
@@ -244,8 +248,8 @@ def _check_content(path: os.PathLike, file: RegistryFile, found: dict[str, int])
             )
 
 
-def _column(table: pd.DataFrame, name: str, path: os.PathLike) -> pd.Series:
-    """Return the column of a name; only if there is none, capitals do not count."""
+def _column(table: pd.DataFrame, name: str, path: os.PathLike, where: str) -> pd.Series:
+    """Return the column of a name, which was given ``where``; capitals count if both are there."""
     names = pd.Index([table.index.name, *table.columns])
     matches = names == name
     if not matches.any():
@@ -257,7 +261,8 @@ def _column(table: pd.DataFrame, name: str, path: os.PathLike) -> pd.Series:
         )
     if not matches.any():
         raise InputError(
-            f"{path}: there is no {name!r} of the samples: name one of {', '.join(table.columns)}"
+            f"{path}: there is no {name!r} of the samples among its {where}: name one of "
+            f"{', '.join(table.columns)}"
         )
     found = table.loc[:, matches[1:]]
     column = found.iloc[:, 0]

@@ -3,14 +3,13 @@
 import logging
 import os
 import re
-import unicodedata
 from collections.abc import Sequence
 
 import pandas as pd
 
 from mssvae.cohorts._sheets import read_sheet
 from mssvae.errors import InputError
-from mssvae.validation import validate_study_names
+from mssvae.validation import validate_n_groups, validate_study_names, written_alike
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ def ordered_groups(
     InputError
         If a sample has no group (or NA and the like), a group of ``order`` is not in the data, a
         group in the data is not in ``order``, a group has one sample, one group seems to be written
-        in two ways, or the model cannot take the name of one.
+        in two ways, or model or figures cannot take names or the number of groups.
     """
     without = groups[_is_missing(groups)]
     if len(without):
@@ -135,8 +134,14 @@ def ordered_groups(
             f"{', '.join(map(repr, without.unique()))}: fill in the group or remove the samples"
         )
     present = groups.unique()
-    _check_spellings(groups, source)
+    if both := written_alike(present):
+        one, other = (f"{name!r} ({_some(groups.index[groups == name])})" for name in both)
+        raise InputError(
+            f"{source}: the groups {one} and {other} differ only in capitals, blanks or marks: "
+            "write one group in one way, or give two groups names that differ more"
+        )
     validate_study_names(present, source)
+    validate_n_groups(present, source)
     if order is None:
         order = [group for group in default if group in present]
     for group in order:
@@ -157,24 +162,6 @@ def ordered_groups(
                 "needs at least two; remove the sample or put it into another group"
             )
     return pd.Categorical(groups, categories=order)
-
-
-def _check_spellings(groups: pd.Series, source: str) -> None:
-    """Raise InputError if groups differ only in capitals, blanks, dashes or marks at the end."""
-    first = {}
-    for group, samples in groups.groupby(groups, sort=False):
-        key = unicodedata.normalize("NFKC", group).casefold().strip(" .,;:'\"")
-        # Between digits a blank or dash tells numbers apart, such as 1-2 and 12.
-        key = re.sub(r"(?<=\d)[\s_–—-]+(?=\d)", "-", key)
-        key = re.sub(r"(?<=\w)[\s_–—-]+(?=[^\W\d_])|(?<=[^\W\d_])[\s_–—-]+(?=\w)", "", key)
-        if key in first:
-            other = groups.index[groups == first[key]]
-            raise InputError(
-                f"{source}: the groups {first[key]!r} ({_some(other)}) and {group!r} "
-                f"({_some(samples.index)}) differ only in capitals, blanks or marks: write one "
-                "group in one way, or give two groups names that differ"
-            )
-        first[key] = group
 
 
 def _is_missing(groups: pd.Series) -> pd.Series:

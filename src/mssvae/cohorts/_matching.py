@@ -42,7 +42,7 @@ def of_samples(described: pd.DataFrame, samples: pd.Index, path: str | os.PathLi
     InputError
         If a sample is not described.
     """
-    partners = _partners(samples, described.index)
+    partners = _partners(samples, described)
     missing = samples[~samples.isin(list(partners))]
     extra = described.index.difference(list(partners.values()), sort=False)
     if len(missing):
@@ -63,29 +63,39 @@ def of_samples(described: pd.DataFrame, samples: pd.Index, path: str | os.PathLi
         )
     if len(extra):
         logger.warning("%s: %d samples have no counts, such as %s", path, len(extra), extra[0])
-    return described.loc[[partners[name] for name in samples]].set_axis(samples, axis=0)
+    return described.loc[[partners[name] for name in samples]].set_axis(
+        samples.rename(described.index.name), axis=0
+    )
 
 
 def _instead(described: pd.DataFrame, missing: pd.Index, extra: pd.Index) -> str:
     """Say what is described instead of samples that are missing."""
-    for column, names in described.items():
-        if missing.isin(names).all():
-            return f"the column {column!r} names them, but must be the first to do so"
     if extra.empty:
-        return "all samples that are described have counts"
-    return f"described are {', '.join(map(repr, extra[:3]))}{', ...' if len(extra) > 3 else ''}"
+        return "nothing else is described"
+    text = f"described are {', '.join(map(repr, extra[:3]))}{', ...' if len(extra) > 3 else ''}"
+    if (column := _column_of_names(described, missing)) is not None:
+        text += f", but the column {column!r} has the names, and must be the first to do so"
+    return text
 
 
-def _partners(samples: pd.Index, described: pd.Index) -> dict[str, str]:
-    """Return the name in ``described`` of each sample that has one."""
-    partners = {name: name for name in samples.intersection(described, sort=False)}
+def _column_of_names(described: pd.DataFrame, samples: pd.Index) -> str | None:
+    return next((key for key, cells in described.items() if samples.isin(cells).all()), None)
+
+
+def _partners(samples: pd.Index, described: pd.DataFrame) -> dict[str, str]:
+    """Return the name in the index of ``described`` of each sample that has one."""
+    names = described.index
+    partners = {name: name for name in samples.intersection(names, sort=False)}
+    # The first column may just number the rows.
+    if not partners and _column_of_names(described, samples) is not None:
+        return {}
     for key in (simplified, _without_x):
         partners |= _pairs(
             samples[~samples.isin(list(partners))],
-            described[~described.isin(list(partners.values()))],
+            names[~names.isin(list(partners.values()))],
             key,
         )
-    return partners or _pairs_by_ends(samples, described)
+    return partners or _pairs_by_ends(samples, names)
 
 
 def _pairs(samples: Iterable[str], described: Iterable[str], key: Callable) -> dict[str, str]:
@@ -107,6 +117,9 @@ def _pairs_by_ends(samples: pd.Index, described: pd.Index) -> dict[str, str]:
     for form in (simplified, _file_name):
         ours, theirs = ({form(name): name for name in names} for names in (samples, described))
         if len(samples) < 2 or (len(ours), len(theirs)) != (len(samples), len(described)):
+            continue
+        # Names without a letter may just number rows.
+        if not all(re.search(r"[^\W\d_]", name) for name in [*ours, *theirs]):
             continue
         first = next(iter(ours))
         changes = [_without(*ends) for name in theirs for ends in _ends(first, name)]

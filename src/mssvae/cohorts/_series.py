@@ -61,11 +61,13 @@ def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFram
                 "not name the samples: choose another field as sample_name in the registry"
             )
     accessions = fields["geo_accession"][0][1]
+    while accessions and not accessions[-1]:  # The line may end with a tab.
+        accessions.pop()
     names = _one_per_sample(fields, sample_name, len(accessions), path)[0]
     if "" in names:
         raise InputError(
-            f"{path}: the line !Sample_{sample_name} does not name the sample "
-            f"{accessions[names.index('')]}: choose another field as sample_name in the registry"
+            f"{path}: the line !Sample_{sample_name} has no name for the sample "
+            f"{accessions[names.index('')]!r}: choose another field as sample_name in the registry"
         )
     lines = _one_per_sample(fields, "characteristics_ch1", len(accessions), path)
     table = _characteristics(lines, names, path)

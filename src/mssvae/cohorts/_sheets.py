@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import re
+import unicodedata
 from itertools import takewhile
 from pathlib import Path
 
@@ -88,7 +89,14 @@ def read_sheet(path: str | os.PathLike, what: str) -> pd.DataFrame:
         raise InputError(f"{path}: not a table of {what}: there is no line with text in it")
     heading, *rows = lines.values()
     if _has_row_names(heading, rows):
-        logger.info("%s: lines have one cell more than the heading, the name of the row", path)
+        logger.warning(
+            "%s: lines have one cell more than the heading: the first is taken for the name of the "
+            "row, so that %r has %s = %r",
+            path,
+            rows[0][0],
+            heading[0],
+            rows[0][1],
+        )
         heading = ["", *heading]
     for number, cells in lines.items():
         if any(cells[len(heading) :]):
@@ -108,7 +116,8 @@ def read_sheet(path: str | os.PathLike, what: str) -> pd.DataFrame:
 
 def clean(text: str) -> str:
     """Return a text without invisible characters, with single blanks and only between words."""
-    return " ".join(_INVISIBLE.sub("", text).split())
+    # Letters with accents can be written in two ways.
+    return unicodedata.normalize("NFC", " ".join(_INVISIBLE.sub("", text).split()))
 
 
 def _split(path: Path, what: str) -> _Lines:
@@ -122,37 +131,41 @@ def _split(path: Path, what: str) -> _Lines:
     open_text = gzip.open if path.suffix == ".gz" else open
     with readable(path, what), open_text(path, "rt", newline="", encoding="utf-8-sig") as stream:
         text = stream.read()
+    expected, above = _KINDS[kind], 0
     # Some spreadsheet programs say in the first line what separates cells.
     if said := re.match(r'"?sep=(.)"?(\r\n|\r|\n)', text):
-        return _cells(text[said.end() :], said[1], path, above=1)
-    lines = _cells(text, _KINDS[kind], path)
-    if len(_heading(lines)) > 1:
-        return lines
-    for separator, name in _SEPARATORS.items():
-        if separator in text and _is_even(other := _cells(text, separator, path)):
-            logger.warning(
-                "%s: %s separate its cells, not %s", path, name, _SEPARATORS[_KINDS[kind]]
-            )
-            return other
-    return lines
+        expected, above, text = said[1], 1, text[said.end() :]
+    lines, fault = _cells(text, expected)
+    if fault or len(_heading(lines)) < 2:
+        for separator in _SEPARATORS:
+            other, other_fault = _cells(text, separator)
+            if separator != expected and not other_fault and _is_even(other):
+                names = [_SEPARATORS.get(mark, mark) for mark in (separator, expected)]
+                logger.warning("%s: %s separate its cells, not %s", path, *names)
+                lines, fault = other, None
+                break
+    if fault:
+        number, problem = fault
+        raise InputError(
+            f"{path}: line {number + above} cannot be split into cells by "
+            f"{_SEPARATORS.get(expected, expected)} ({problem}): are quotation marks missing?"
+        )
+    return {number + above: cells for number, cells in lines.items()}
 
 
-def _cells(text: str, separator: str, path: Path, above: int = 0) -> _Lines:
-    """Split a text, which has some lines above it in the file, into cells."""
+def _cells(text: str, separator: str) -> tuple[_Lines, tuple[int, csv.Error] | None]:
+    """Split a text into cells; also return the line where that fails, and why."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    lines, number = {}, above + 1
+    lines, number = {}, 1
     try:
         for row in reader:
             cells = [clean(cell) for cell in row]
             if any(cells):
                 lines[number] = cells
-            number = above + reader.line_num + 1  # A cell in quotes may go over several lines.
+            number = reader.line_num + 1  # A cell in quotes may go over several lines.
     except csv.Error as error:
-        raise InputError(
-            f"{path}: line {number} is not cells separated by {_SEPARATORS.get(separator)} "
-            f"({error}): are quotation marks missing?"
-        ) from error
-    return lines
+        return lines, (number, error)
+    return lines, None
 
 
 def _heading(lines: _Lines) -> list[str]:
