@@ -122,7 +122,11 @@ def test_a_characteristic_without_a_key_is_passed_over_and_in_the_log(tmp_path, 
         (('"s4"', '""'), "line !Sample_title has no name for the sample 'GSM4': choose another"),
         (("!Sample_geo", "!Sample_title\n!Sample_geo"), "there are 2 lines !Sample_title"),
         (("!Sample_geo_accession", "!Sample_x"), "no line !Sample_geo_accession"),
-        ((SERIES, "<!DOCTYPE html>\n<html>"), "Its first line is '<!DOCTYPE html>'"),
+        ((SERIES, "<!DOCTYPE html>\n<html>"), "the content is a web page"),
+        (
+            (SERIES, "^SERIES = GSE1\n"),
+            "is it a series matrix\\? Its first line is '.SERIES = GSE1'",
+        ),
     ],
 )
 def test_a_damaged_series_matrix_is_an_error_that_names_the_line(tmp_path, change, message):

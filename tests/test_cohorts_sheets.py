@@ -152,9 +152,24 @@ def test_the_first_column_is_no_group(tmp_path):
         read(tmp_path, SHEET, column="sample")
 
 
-def test_an_unknown_kind_of_sheet_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"samples\.xlsx: unknown kind of file: .* save as CSV"):
-        cohorts.read_sample_sheet(tmp_path / "samples.xlsx")
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("samples.xlsx", b"PK\x03\x04", r"samples\.xlsx: unknown kind of file"),
+        ("samples.csv", b"PK\x03\x04", r"samples\.csv: the content is .* a workbook"),
+        ("samples.tsv", b"<!DOCTYPE html>\n<html>", r"samples\.tsv: the content is a web page"),
+        ("samples.tsv", SHEET.replace("well", "w\0").encode(), "line 2 has null bytes"),
+    ],
+)
+def test_a_file_that_is_no_sheet_is_an_error_that_says_what_it_is(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        cohorts.read_sample_sheet(tmp_path / name)
+
+
+def test_a_sheet_in_utf_16_is_read(tmp_path):
+    (tmp_path / "samples.txt").write_bytes(SHEET.encode("utf-16"))
+    assert cohorts.read_sample_sheet(tmp_path / "samples.txt").loc["s3", "group"] == "sick"
 
 
 # ---- Groups ----

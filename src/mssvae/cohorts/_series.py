@@ -1,7 +1,6 @@
 """Reading GEO series matrices."""
 
 import csv
-import gzip
 import logging
 import os
 from collections import defaultdict
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mssvae.cohorts._content import read_text, readable
 from mssvae.cohorts._sheets import clean
-from mssvae.cohorts._tables import readable
 from mssvae.errors import InputError
 from mssvae.validation import validate_names
 
@@ -78,18 +77,17 @@ def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFram
 
 def _read_fields(path: Path) -> tuple[_Fields, str]:
     """Return the fields of the samples, and the first line of the file."""
-    open_text = gzip.open if path.suffix == ".gz" else open
-    fields, first_line = defaultdict(list), ""
-    with readable(path, "samples"), open_text(path, "rt", encoding="utf-8-sig") as stream:
-        # What follows is the table of a microarray.
-        head = takewhile(lambda line: not line.startswith("!series_matrix_table_begin"), stream)
-        for number, line in enumerate(head, 1):
-            first_line = first_line or line.strip()
-            if line.startswith(("!Sample_", '"!Sample_')):
-                field, *cells = next(csv.reader([line], delimiter="\t"))
-                field = clean(field).removeprefix("!Sample_")
-                fields[field].append((number, [clean(cell) for cell in cells]))
-    return fields, first_line
+    with readable(path, "samples"):
+        lines = read_text(path).split("\n")
+    # What follows is the table of a microarray.
+    head = takewhile(lambda line: not line.startswith("!series_matrix_table_begin"), lines)
+    fields = defaultdict(list)
+    for number, line in enumerate(head, 1):
+        if line.startswith(("!Sample_", '"!Sample_')):
+            field, *cells = next(csv.reader([line], delimiter="\t"))
+            field = clean(field).removeprefix("!Sample_")
+            fields[field].append((number, [clean(cell) for cell in cells]))
+    return fields, lines[0]
 
 
 def _one_per_sample(fields: _Fields, field: str, n_samples: int, path: Path) -> list[list[str]]:

@@ -1,7 +1,6 @@
 """Reading tables that people keep in spreadsheets: sample sheets and group mappings."""
 
 import csv
-import gzip
 import io
 import logging
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssvae.cohorts._tables import readable
+from mssvae.cohorts._content import read_text, readable, separator
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -20,7 +19,6 @@ logger = logging.getLogger(__name__)
 # The cells of a table in a file, by the number of their line.
 _Lines = dict[int, list[str]]
 
-_KINDS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 # Characters without width are no blanks for Python.
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
@@ -122,25 +120,18 @@ def clean(text: str) -> str:
 
 def _split(path: Path, what: str) -> _Lines:
     """Return the cells of each line that has text in it."""
-    kind = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if kind not in _KINDS:
-        raise InputError(
-            f"{path}: unknown kind of file: use .csv, .tsv or .txt, also with .gz (spreadsheet "
-            "programs save as CSV)"
-        )
-    open_text = gzip.open if path.suffix == ".gz" else open
-    with readable(path, what), open_text(path, "rt", newline="", encoding="utf-8-sig") as stream:
-        text = stream.read()
-    expected, above = _KINDS[kind], 0
+    expected, above = separator(path), 0
+    with readable(path, what):
+        text = read_text(path)
     # Some spreadsheet programs say in the first line what separates cells.
-    if said := re.match(r'"?sep=(.)"?(\r\n|\r|\n)', text):
+    if said := re.match(r'"?sep=(.)"?\n', text):
         expected, above, text = said[1], 1, text[said.end() :]
     lines, fault = _cells(text, expected)
     if fault or len(_heading(lines)) < 2:
-        for separator in _SEPARATORS:
-            other, other_fault = _cells(text, separator)
-            if separator != expected and not other_fault and _is_even(other):
-                names = [_SEPARATORS.get(mark, mark) for mark in (separator, expected)]
+        for mark in _SEPARATORS:
+            other, other_fault = _cells(text, mark)
+            if mark != expected and not other_fault and _is_even(other):
+                names = [_SEPARATORS.get(each, each) for each in (mark, expected)]
                 logger.warning("%s: %s separate its cells, not %s", path, *names)
                 lines, fault = other, None
                 break
@@ -153,9 +144,9 @@ def _split(path: Path, what: str) -> _Lines:
     return {number + above: cells for number, cells in lines.items()}
 
 
-def _cells(text: str, separator: str) -> tuple[_Lines, tuple[int, csv.Error] | None]:
+def _cells(text: str, mark: str) -> tuple[_Lines, tuple[int, csv.Error] | None]:
     """Split a text into cells; also return the line where that fails, and why."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text), delimiter=mark, strict=True)
     lines, number = {}, 1
     try:
         for row in reader:
