@@ -63,8 +63,8 @@ def from_geo(
         If files are not on this machine and cannot be downloaded: names all of them.
     InputError
         If a file is damaged or is not what the registry expects, if counts and samples do not
-        match, datasets have no gene in common, a label is not in the mapping, or the groups do not
-        fit (see the message).
+        match, datasets have no gene in common, a label is not in the mapping or no sample is left
+        by it, or the groups do not fit (see ``ordered_groups``).
     """
     paths = _fetch_all(datasets, data_folder, cache)
     adata = _joined([_read_dataset(dataset, paths[dataset.accession]) for dataset in datasets])
@@ -106,7 +106,8 @@ def from_files(
     counts
         Count matrix (see ``read_counts``).
     samples
-        Sample sheet (see ``read_sample_sheet``); samples without counts are left out.
+        Sample sheet (see ``read_sample_sheet``); samples without counts are left out, and those
+        that a tool has renamed are matched if just one fits. The log says which.
     group_column
         Column of the sample sheet that holds the group.
     groups
@@ -122,8 +123,8 @@ def from_files(
     Raises
     ------
     InputError
-        If a file is damaged, a count is not a whole number, a name repeats, a sample has no group
-        or a group has one sample, or the groups do not fit (see the message).
+        If a file is damaged, a count is not a whole number, a name repeats, a sample is not
+        described, or the groups do not fit (see ``ordered_groups``).
     """
     adata = read_counts(counts)
     sheet = read_sample_sheet(samples)
