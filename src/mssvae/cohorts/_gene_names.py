@@ -34,10 +34,10 @@ _MONTH = (
 # What spreadsheet programs make of MARCH1, SEPT2, DEC1 and 2310009E13.
 _DATE = (
     rf"\d{{1,4}}[-/. ]+{_MONTH}([-/. ]+\d{{2,4}})?|{_MONTH}[-/. ]+\d{{1,4}}"
-    r"|\d{4}-\d{1,2}-\d{1,2}([ T][\d:.]+)?|\d{1,2}/\d{1,2}(/\d{2,4})?|\d{1,2}\.\d{1,2}\.(\d{2,4})?"
-    r"|\d([.,]\d+)?e\+\d+"
+    r"|\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T][\d:.]+)?|\d{1,2}/\d{1,2}(/\d{2,4})?"
+    r"|\d{1,2}\.\d{1,2}\.(\d{2,4})?|\d([.,]\d+)?e\+\d+"
 )
-_DAY_NUMBER = r"3[6-9]\d{3}|4\d{4}"  # Since 1900, of the years 1998 to 2036.
+_DAY_NUMBER = r"(3[6-9]\d{3}|4\d{4})(\.0)?"  # Since 1900, of the years 1998 to 2036.
 _ENSEMBL = re.compile(
     r"(?:gene:)?(?P<kind>ENS[A-Z]{0,6}G)(?P<number>\d{11}|R\d{10})"
     r"(?:\.\d+(?:_\d+)?)?(?P<copy>[-_.]PAR[-_.]Y)?",
@@ -174,11 +174,10 @@ def _with_bare_ids(matrix: _Matrix, genes: pd.Index, source: str) -> tuple[_Matr
         bare[changed[0]],
         genes[changed[0]],
     )
-    if not copies.any():
+    if not copies.any() or originals.has_duplicates:
         return matrix, bare
     logger.info("%s: %d genes of chromosome Y (PAR) added to X's", source, copies.sum())
-    names = bare[~copies].append(bare[copies].difference(bare[~copies], sort=False))
-    places = names.get_indexer(bare)
+    places, names = pd.factorize(bare)
     to_gene = sparse.csr_matrix(
         (np.ones(len(genes), dtype=matrix.dtype), (range(len(genes)), places)),
         shape=(len(genes), len(names)),
