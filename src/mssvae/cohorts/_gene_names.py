@@ -72,10 +72,11 @@ def clean_names(names: pd.Index, what: str, source: str) -> pd.Index:
 def clean_samples(samples: pd.Index, genes: pd.Index, source: str) -> pd.Index:
     """Return the names of the samples, cleaned; InputError if they are names of genes."""
     samples = clean_names(samples, "sample", source)
-    if all(map(_ENSEMBL.fullmatch, samples)) and not any(map(_ENSEMBL.fullmatch, map(str, genes))):
+    are_genes = len(samples) > 0 and all(map(_ENSEMBL.fullmatch, samples))
+    if are_genes and not any(map(_ENSEMBL.fullmatch, map(str, genes))):
         raise InputError(
-            f"{source}: samples are called as genes, such as {samples[:1].to_list()}: samples and "
-            "genes are exchanged; transpose the matrix"
+            f"{source}: samples are called as genes, such as {samples[0]!r}: samples and genes are "
+            "exchanged; transpose the matrix"
         )
     return samples
 
@@ -179,7 +180,7 @@ def _with_bare_ids(matrix: _Matrix, genes: pd.Index, source: str) -> tuple[_Matr
     logger.info("%s: %d genes of chromosome Y (PAR) added to X's", source, copies.sum())
     places, names = pd.factorize(bare)
     to_gene = sparse.csr_matrix(
-        (np.ones(len(genes), dtype=matrix.dtype), (range(len(genes)), places)),
+        (np.ones(len(genes)), (range(len(genes)), places)),
         shape=(len(genes), len(names)),
     )
     return sparse.csr_matrix(matrix) @ to_gene, names

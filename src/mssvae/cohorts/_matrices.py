@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -55,7 +56,7 @@ def read_h5ad(path: Path) -> tuple[np.ndarray | sparse.csr_matrix, pd.Index, pd.
     matrix = _without_repeats(adata.X, path) if sparse.issparse(adata.X) else adata.X
     if "feature_types" not in adata.var:
         return matrix, adata.obs_names, adata.var_names
-    genes = _are_genes(adata.var["feature_types"].astype(str), adata.var_names, path)
+    genes = _are_genes(adata.var["feature_types"].astype(str).tolist(), adata.var_names, path)
     return matrix[:, genes], adata.obs_names, adata.var_names[genes]
 
 
@@ -83,7 +84,7 @@ def read_mtx(path: Path) -> tuple[sparse.csr_matrix, pd.Index, pd.Index]:
         )
     matrix = _without_repeats(sparse.coo_matrix(matrix.T), path)
     if 2 in names:
-        are_genes = _are_genes(names[2], genes, path)
+        are_genes = _are_genes(names[2].tolist(), genes, path)
         matrix, genes = matrix[:, are_genes], genes[are_genes]
     return matrix, samples, genes
 
@@ -179,7 +180,7 @@ def _entries(text: str, n_cells: int, path: Path) -> pd.DataFrame:
 def _without_repeats(matrix: sparse.spmatrix, path: Path) -> sparse.csr_matrix:
     """Return the matrix as CSR, where entries that were there several times are added up."""
     stored = matrix.nnz
-    matrix = sparse.csr_matrix(matrix)
+    matrix = sparse.csr_matrix(matrix, dtype=np.float64)  # Sums may leave the range of bytes.
     matrix.sum_duplicates()
     if matrix.nnz < stored:
         logger.warning(
@@ -229,7 +230,7 @@ def _read_name_file(path: Path) -> dict[int, pd.Index]:
     return {0: names} | {j: pd.Index(table[j]) for j in range(1, table.shape[1])}
 
 
-def _are_genes(types: pd.Series | pd.Index, names: pd.Index, path: Path) -> np.ndarray:
+def _are_genes(types: Sequence[str], names: pd.Index, path: Path) -> np.ndarray:
     """Say which features are genes, by their types; all are if the types are no types of those."""
     folded = [kind.strip().casefold() for kind in types]
     genes = np.array([kind == _GENES for kind in folded], dtype=bool)
