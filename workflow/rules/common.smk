@@ -84,7 +84,8 @@ def cohort_inputs(wildcards):
     cohort = COHORTS[wildcards.cohort]
     if cohort["source"] == "files":
         counts = Path(cohort["counts"])
-        # A Matrix Market file has the names of genes and samples beside it.
+        # A Matrix Market file has the names of genes and samples beside it, maybe with a part of
+        # its name before theirs.
         names = ("genes", "features", "barcodes") if ".mtx" in counts.suffixes else ()
         return {
             "counts": cohort["counts"],
@@ -92,7 +93,8 @@ def cohort_inputs(wildcards):
             "names": [
                 str(path)
                 for name in names
-                for path in counts.parent.glob(f"{name}.tsv*")
+                for path in counts.parent.glob(f"*{name}.tsv*")
+                if counts.name.startswith(path.name.partition(f"{name}.tsv")[0])
             ],
         }
     inputs = {}

@@ -1,8 +1,9 @@
 """Count matrices with a group for every sample, from GEO or from files.
 
-A cohort is an ``AnnData``: ``X`` holds whole counts (CSR, float32, samples x genes),
-``obs`` the columns ``label`` (as in the source), ``group`` (categorical, in the order wanted)
-and ``dataset``, and ``uns["source"]`` where the counts come from.
+A cohort is an ``AnnData``: ``X`` holds whole counts (CSR, samples x genes, float32, or float64
+where a count is above 2^24), ``obs`` the columns ``label`` (as in the source), ``group``
+(categorical, in the order wanted) and ``dataset``, and ``uns["source"]`` where the counts come
+from.
 """
 
 from mssvae.cohorts._cohort import from_files, from_geo

@@ -232,10 +232,10 @@ def _joined(parts: Sequence[ad.AnnData]) -> ad.AnnData:
 
 def _row_digests(matrix: sparse.csr_matrix) -> list[bytes]:
     matrix.sort_indices()
+    # Datasets may differ in how many bits their counts have.
+    counts, genes = matrix.data.astype(np.float64), matrix.indices.astype(np.int64)
     return [
-        hashlib.sha256(
-            matrix.indices[start:end].tobytes() + matrix.data[start:end].tobytes()
-        ).digest()
+        hashlib.sha256(genes[start:end].tobytes() + counts[start:end].tobytes()).digest()
         for start, end in pairwise(matrix.indptr)
     ]
 

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
 
@@ -64,42 +63,38 @@ def other_content(head: bytes) -> tuple[str, str] | None:
     return None
 
 
-def open_content(path: Path, own: bytes | None = None) -> BinaryIO:
-    """Open a file to read its bytes, decompressed if it is a gzip file, whatever its name is.
+def refuse_other(head: bytes, path: Path, *own: bytes) -> None:
+    """Raise InputError if a file that begins with ``head`` is neither a table nor of its ``own``.
+
+    ``own`` are first bytes of contents that the name stands for.
+    """
+    found = other_content(head)
+    if found and not head.startswith(own):
+        what, advice = found
+        raise InputError(f"{path}: the content is {what}, not what the name says: {advice}")
+
+
+def read_text(path: Path, *own: bytes) -> str:
+    """Return the text of a file: UTF-8, or UTF-16 with its mark; lines end in a line feed.
+
+    A gzip file is decompressed, whatever its name is.
 
     Parameters
     ----------
     own
-        First bytes of the kind wanted, if it is no table.
-
-    Raises
-    ------
-    InputError
-        If it holds another kind of content: names it.
-    """
-    is_gzip = _is_gzip(path)
-    if is_gzip and path.suffix.lower() != ".gz":
-        logger.warning("%s: a gzip file, though its name does not end in .gz", path)
-    stream = (gzip.open if is_gzip else open)(path, "rb")
-    head = stream.peek(tarfile.BLOCKSIZE)
-    found = other_content(head)
-    if found and not (own and head.startswith(own)):
-        stream.close()
-        what, advice = found
-        raise InputError(f"{path}: the content is {what}, not what the name says: {advice}")
-    return stream
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file: UTF-8, or UTF-16 with its mark; lines end in a line feed.
+        As for ``refuse_other``.
 
     Raises
     ------
     InputError
         If it holds another kind of content, or null bytes.
     """
-    with open_content(path) as stream:
+    is_gzip = _is_gzip(path)
+    if is_gzip and path.suffix.lower() != ".gz":
+        logger.warning("%s: a gzip file, though its name does not end in .gz", path)
+    with (gzip.open if is_gzip else open)(path, "rb") as stream:
         content = stream.read()
+    refuse_other(content[: tarfile.BLOCKSIZE], path, *own)
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if utf16:
         logger.info("%s: the text is UTF-16", path)
@@ -126,6 +121,10 @@ def gzip_fault(path: Path) -> str | None:
             while stream.read(1 << 20):
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        with path.open("rb") as stream:
+            found = other_content(stream.read(tarfile.BLOCKSIZE))
+        if found and not _is_gzip(path):
+            return f"the content is {found[0]} and no gzip file"
         return f"the gzip file is truncated, damaged or not compressed ({error})"
     return None
 
@@ -140,7 +139,9 @@ def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
     """Turn the errors of reading a table of ``what`` into InputError that names the file."""
     # Before it is read: damaged text would be blamed on the form of the table.
     if fault := gzip_fault(Path(path)):
-        raise InputError(f"{path}: {fault}: copy or download it again, or compress it with gzip")
+        raise InputError(
+            f"{path}: {fault}: copy or download it again, or compress the table with gzip"
+        )
     try:
         yield
     except UnicodeDecodeError as error:

@@ -43,21 +43,21 @@ def read_count_table(path: Path) -> tuple[np.ndarray, pd.Index, pd.Index]:
         counts = _below(text, line, mark)
     if counts.empty and len(heading) > 1:
         raise InputError(f"{path}: there is no gene below the heading: is the file complete?")
-    counts = _without_blanks(counts, heading, path)
-    while heading and not heading[-1] and len(heading) > counts.shape[1] + 1:
-        heading.pop()
+    # Above the names of the genes, R writes nothing, not even a cell.
+    of_r = len(heading) == counts.shape[1] and heading[0] and not _about_genes(heading[:1])[0]
+    if not of_r:
+        counts, heading = _without_blanks(counts, heading, path)
     if counts.shape[1] == 0 and len(heading) == 1:
         raise InputError(
             f"{path}: there is no sample: the table has one column. Separate its cells by "
             f"{_SEPARATORS[expected]}, one for the gene and one for each sample"
         )
-    # Above the names of the genes, R writes nothing, not even a cell.
-    of_r = len(heading) == counts.shape[1] and heading[0] and not _about_genes(heading[:1])[0]
     samples = heading if of_r else heading[1:]
     if len(samples) != counts.shape[1]:
         raise InputError(
             f"{path}: the first line names {len(samples)} samples but the next has "
-            f"{counts.shape[1]} counts: it needs one cell above the gene names, and one per sample"
+            f"{counts.shape[1]} counts: it needs one cell above the gene names, and one per "
+            f"sample; it begins with {', '.join(map(repr, heading[:3]))}"
         )
     counts.columns = pd.Index(samples, dtype=object)
     counts = as_numbers(without_annotation(counts, path), path)
@@ -91,7 +91,7 @@ def as_numbers(counts: pd.DataFrame, path: Path) -> pd.DataFrame:
     columns = []
     for j in range(counts.shape[1]):
         column = counts.iloc[:, j]
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        if column.dtype.kind not in "iuf":
             text = column.astype(str)
             column = pd.to_numeric(text, errors="coerce")
             bad = np.flatnonzero(column.isna())
@@ -121,10 +121,10 @@ def _advice(cell: str, whole_column: bool) -> str:
 
 def _heading(text: str, path: Path, expected: str) -> tuple[int, str]:
     """Return the number of the line that names the samples, and what separates the cells."""
-    lines = io.StringIO(text)
+    lines = iter(text.split("\n"))
     above = []  # Empty lines and comments.
     for line in lines:
-        if line.strip(' "\t,;|\n') and not line.startswith("#"):
+        if line.strip(' "\t,;|') and not line.startswith("#"):
             break
         above.append(line)
     else:
@@ -133,7 +133,7 @@ def _heading(text: str, path: Path, expected: str) -> tuple[int, str]:
         raise InputError(
             f"{path}: a GCT file: remove the first two lines, which say its version and size"
         )
-    mark = _separator_of(line, next(lines, ""), expected)
+    mark = _separator_of(line, next(filter(str.strip, lines), ""), expected)
     width = len(_cells(line, mark))
     # A heading may begin with #, too: it has as many cells as the line below it.
     if above and above[-1].startswith("#") and len(_cells(above[-1], mark)) == width > 1:
@@ -152,27 +152,28 @@ def _heading(text: str, path: Path, expected: str) -> tuple[int, str]:
 
 def _separator_of(heading: str, below: str, expected: str) -> str:
     """Return what divides heading and next line into about as many cells, else what is expected."""
-    visible = [expected, *(mark for mark in _SEPARATORS if mark not in (expected, " "))]
-    for marks in (visible, [" "]):  # Names may have blanks.
-        for slack in (0, 1):  # R has no cell above the names; tools may end lines with a mark.
-            for mark in marks:
-                width, width_below = len(_cells(heading, mark)), len(_cells(below, mark))
-                if width_below > 1 and abs(width - width_below) <= slack:
-                    return mark
+    marks = [expected, *(mark for mark in _SEPARATORS if mark not in (expected, " "))]
+    # Names may have blanks: they separate where nothing else does.
+    marks = [mark for mark in marks if mark in below.strip()] or [" "]
+    for missing in (0, 1):  # R has no cell above the names of the genes.
+        for mark in marks:
+            width, width_below = (len(_cells(line.rstrip(mark), mark)) for line in (heading, below))
+            if width_below > 1 and width + missing == width_below:
+                return mark
     return expected
 
 
 def _cells(line: str, mark: str) -> list[str]:
     if mark == " ":
         line = " ".join(line.split())
-    return [cell.strip() for cell in next(csv.reader([line.rstrip("\n")], delimiter=mark), [])]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=mark), [])]
 
 
 def _below(text: str, line: int, mark: str) -> pd.DataFrame:
     """Return the table below the heading; its index is the first column."""
     try:
         return pd.read_csv(
-            io.StringIO(text),
+            io.BytesIO(text.encode()),
             sep=r"\s+" if mark == " " else mark,
             skiprows=line + 1,
             header=None,
@@ -185,22 +186,23 @@ def _below(text: str, line: int, mark: str) -> pd.DataFrame:
         return pd.DataFrame()
 
 
-def _without_blanks(counts: pd.DataFrame, heading: list[str], path: Path) -> pd.DataFrame:
+def _without_blanks(
+    counts: pd.DataFrame, heading: list[str], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
     """Leave out rows without any text, and columns without any text that have no heading."""
     text = counts.select_dtypes("object")
-    if text.shape[1] == 0:
-        return counts
-    blank = text.map(str.strip) == ""
-    if text.shape[1] == counts.shape[1]:  # Else, each row has a number.
+    blank = text.apply(lambda column: column.str.strip() == "")
+    if text.shape[1] == counts.shape[1] > 0:  # Else, each row has a number.
         empty = blank.all(axis=1).to_numpy() & (counts.index.str.strip() == "")
         if empty.any():
             logger.info("%s: %d empty rows passed over", path, empty.sum())
             counts, blank = counts[~empty], blank[~empty]
-    if len(heading) != counts.shape[1] + 1:
-        return counts
     # The labels of the columns are their places in the file, from 1.
-    columns = [j for j in blank.columns[blank.all()] if not heading[j]]
+    columns = [j for j in blank if blank[j].all() and not any(heading[j : j + 1])]
     if columns:
         logger.info("%s: %d empty columns passed over", path, len(columns))
-        heading[:] = [cell for j, cell in enumerate(heading) if j not in columns]
-    return counts.drop(columns=columns)
+        heading = [cell for j, cell in enumerate(heading) if j not in columns]
+        counts = counts.drop(columns=columns)
+    while len(heading) > 1 and not heading[-1]:
+        heading = heading[:-1]
+    return counts, heading

@@ -34,10 +34,10 @@ _MONTH = (
 # What spreadsheet programs make of MARCH1, SEPT2, DEC1 and 2310009E13.
 _DATE = (
     rf"\d{{1,4}}[-/. ]+{_MONTH}([-/. ]+\d{{2,4}})?|{_MONTH}[-/. ]+\d{{1,4}}"
-    r"|\d{4}-\d{1,2}-\d{1,2}([ T][\d:.]+)?|\d{1,2}/\d{1,2}(/\d{2,4})?|\d{1,2}\.\d{1,2}\.(\d{2,4})?"
-    r"|\d([.,]\d+)?e\+\d+"
+    r"|\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T][\d:.]+)?|\d{1,2}/\d{1,2}(/\d{2,4})?"
+    r"|\d{1,2}\.\d{1,2}\.(\d{2,4})?|\d([.,]\d+)?e\+\d+"
 )
-_DAY_NUMBER = r"3[6-9]\d{3}|4\d{4}"  # Since 1900, of the years 1998 to 2036.
+_DAY_NUMBER = r"(3[6-9]\d{3}|4\d{4})(\.0)?"  # Since 1900, of the years 1998 to 2036.
 _ENSEMBL = re.compile(
     r"(?:gene:)?(?P<kind>ENS[A-Z]{0,6}G)(?P<number>\d{11}|R\d{10})"
     r"(?:\.\d+(?:_\d+)?)?(?P<copy>[-_.]PAR[-_.]Y)?",
@@ -72,10 +72,11 @@ def clean_names(names: pd.Index, what: str, source: str) -> pd.Index:
 def clean_samples(samples: pd.Index, genes: pd.Index, source: str) -> pd.Index:
     """Return the names of the samples, cleaned; InputError if they are names of genes."""
     samples = clean_names(samples, "sample", source)
-    if all(map(_ENSEMBL.fullmatch, samples)) and not any(map(_ENSEMBL.fullmatch, map(str, genes))):
+    are_genes = len(samples) > 0 and all(map(_ENSEMBL.fullmatch, samples))
+    if are_genes and not any(map(_ENSEMBL.fullmatch, map(str, genes))):
         raise InputError(
-            f"{source}: samples are called as genes, such as {samples[:1].to_list()}: samples and "
-            "genes are exchanged; transpose the matrix"
+            f"{source}: samples are called as genes, such as {samples[0]!r}: samples and genes are "
+            "exchanged; transpose the matrix"
         )
     return samples
 
@@ -174,13 +175,12 @@ def _with_bare_ids(matrix: _Matrix, genes: pd.Index, source: str) -> tuple[_Matr
         bare[changed[0]],
         genes[changed[0]],
     )
-    if not copies.any():
+    if not copies.any() or originals.has_duplicates:
         return matrix, bare
     logger.info("%s: %d genes of chromosome Y (PAR) added to X's", source, copies.sum())
-    names = bare[~copies].append(bare[copies].difference(bare[~copies], sort=False))
-    places = names.get_indexer(bare)
+    places, names = pd.factorize(bare)
     to_gene = sparse.csr_matrix(
-        (np.ones(len(genes), dtype=matrix.dtype), (range(len(genes)), places)),
+        (np.ones(len(genes)), (range(len(genes)), places)),
         shape=(len(genes), len(names)),
     )
     return sparse.csr_matrix(matrix) @ to_gene, names

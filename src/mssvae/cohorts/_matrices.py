@@ -3,7 +3,7 @@
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -11,16 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mssvae.cohorts._content import open_content, other_content, read_text, readable
+from mssvae.cohorts._content import read_text, readable, refuse_other
 from mssvae.cohorts._gene_names import clean_names, refuse_row_numbers
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-_BANNER = b"%%MatrixMarket"
-_WHOLE = rb"-?\d+"
-_REAL = rb"-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?inf(?:inity)?|nan"
-_FIELDS = {"integer": _WHOLE, "unsigned-integer": _WHOLE, "real": _REAL, "double": _REAL}
+_BANNER = "%%MatrixMarket"
+_FIELDS = ("integer", "unsigned-integer", "real", "double")
 # Types of features, in small letters, of Cell Ranger and of tools that write the same files.
 _GENES = "gene expression"
 _OTHER_FEATURES = {
@@ -42,10 +40,7 @@ def read_h5ad(path: Path) -> tuple[np.ndarray | sparse.csr_matrix, pd.Index, pd.
     Raises InputError if the file is none, or ``X`` is missing or holds no numbers.
     """
     with path.open("rb") as stream:
-        found = other_content(stream.read(512))
-    if found and "HDF5" not in found[0]:
-        what, advice = found
-        raise InputError(f"{path}: not a readable .h5ad file but {what}: {advice}")
+        refuse_other(stream.read(512), path, b"\x89HDF")
     try:
         adata = ad.read_h5ad(path)
     # anndata raises many kinds of errors, depending on the part that the file lacks.
@@ -61,7 +56,7 @@ def read_h5ad(path: Path) -> tuple[np.ndarray | sparse.csr_matrix, pd.Index, pd.
     matrix = _without_repeats(adata.X, path) if sparse.issparse(adata.X) else adata.X
     if "feature_types" not in adata.var:
         return matrix, adata.obs_names, adata.var_names
-    genes = _are_genes(adata.var["feature_types"].astype(str), adata.var_names, path)
+    genes = _are_genes(adata.var["feature_types"].astype(str).tolist(), adata.var_names, path)
     return matrix[:, genes], adata.obs_names, adata.var_names[genes]
 
 
@@ -74,18 +69,8 @@ def read_mtx(path: Path) -> tuple[sparse.csr_matrix, pd.Index, pd.Index]:
         If the file is damaged or of a kind that holds no counts, or if the files of names are
         missing, differ, or do not fit.
     """
-    from scipy.io import mmread
-
-    with readable(path, "counts"):
-        with open_content(path, _BANNER) as stream:
-            _check_lines(stream, path)
-        with open_content(path, _BANNER) as stream:
-            try:
-                matrix = mmread(stream)
-            except (ValueError, OverflowError) as error:
-                raise InputError(
-                    f"{path}: not a Matrix Market file ({error}): copy or write it again"
-                ) from error
+    with readable(path, "entries"):
+        matrix = _parse(read_text(path, _BANNER.encode()), path)
     names = _read_names(path, "features", "genes")
     genes, samples = names[0], _read_names(path, "barcodes")[0]
     if matrix.shape == (len(samples), len(genes)) and len(samples) != len(genes):
@@ -99,7 +84,7 @@ def read_mtx(path: Path) -> tuple[sparse.csr_matrix, pd.Index, pd.Index]:
         )
     matrix = _without_repeats(sparse.coo_matrix(matrix.T), path)
     if 2 in names:
-        are_genes = _are_genes(names[2], genes, path)
+        are_genes = _are_genes(names[2].tolist(), genes, path)
         matrix, genes = matrix[:, are_genes], genes[are_genes]
     return matrix, samples, genes
 
@@ -119,16 +104,18 @@ def name_files(matrix: Path, *stems: str) -> list[Path]:
     return found[max(found)] if found else []
 
 
-def _check_lines(stream: Iterator[bytes], path: Path) -> None:
-    """Raise InputError if a Matrix Market file is of a wrong kind, or a line is no entry.
+def _parse(text: str, path: Path) -> sparse.coo_matrix:
+    """Return the matrix of a Matrix Market file.
 
-    The reader of SciPy takes the number at the beginning of "24,5" or "24 999", in silence.
+    SciPy's reader takes the number at the beginning of "24,5" or "24 999" in silence, and null
+    bytes or a short line of sizes can end the process.
     """
-    banner = next(stream, b"").decode("latin-1").lower().split()
-    if len(banner) != 5 or banner[:2] != ["%%matrixmarket", "matrix"]:
+    head = re.match(r"(.*)\n(?:%.*\n|[ \t]*\n)*(.*)\n?", text)
+    banner = head[1].lower().split() if head else []
+    if len(banner) != 5 or banner[:2] != [_BANNER.lower(), "matrix"]:
         raise InputError(
-            f"{path}: not a Matrix Market file: the first line should be like '%%MatrixMarket "
-            "matrix coordinate integer general', with a line feed: copy or write it again"
+            f"{path}: not a Matrix Market file: the first line should be like '{_BANNER} matrix "
+            "coordinate integer general': copy or write it again"
         )
     _, _, form, field, symmetry = banner
     if field not in _FIELDS or form not in ("coordinate", "array") or symmetry != "general":
@@ -137,24 +124,63 @@ def _check_lines(stream: Iterator[bytes], path: Path) -> None:
             f"{path}: a Matrix Market file of the kind {' '.join(banner[2:])!r}{pattern}: counts "
             "are needed, 'integer general' or 'real general'"
         )
-    number = _FIELDS[field]
-    places = rb"\d+[ \t]+\d+[ \t]+" if form == "coordinate" else b""
-    entry = re.compile(rb"\s*(?:" + places + rb"(?:" + number + rb")\s*)?", re.IGNORECASE)
-    size = None
-    for i, line in enumerate(stream, 2):
-        if size is None:
-            if not line.startswith(b"%") and line.strip():
-                size = line
-        elif not entry.fullmatch(line):
-            text = line[:80].decode("utf-8", "replace").rstrip("\r\n")
-            what = "row, column, count" if places else "count"
-            raise InputError(f"{path}: line {i}, {text!r}, is no entry ({what}): write it again")
+    size = head[2].split()
+    n_cells = 3 if form == "coordinate" else 1
+    if len(size) != max(n_cells, 2) or not all(re.fullmatch(r"\d{1,18}", part) for part in size):
+        raise InputError(
+            f"{path}: not a Matrix Market file: the line {head[2]!r} should have the numbers of "
+            f"rows, columns{' and entries' if n_cells == 3 else ''}: copy or write it again"
+        )
+    shape = (int(size[0]), int(size[1]))
+    n_entries = int(size[2]) if form == "coordinate" else shape[0] * shape[1]
+    entries = _entries(text[head.end() :], n_cells, path)
+    if len(entries) != n_entries:
+        raise InputError(
+            f"{path}: {n_entries} entries are announced, but there are {len(entries)}: the file is "
+            "truncated or damaged; copy or write it again"
+        )
+    counts = entries[n_cells - 1].to_numpy()
+    if form == "array":
+        return sparse.coo_matrix(counts.reshape(shape, order="F"))
+    places = entries[[0, 1]].to_numpy()
+    outside = np.flatnonzero(
+        ((places < 1) | (places > shape)).any(axis=1) | (places % 1).any(axis=1)
+    )
+    if len(outside):
+        raise InputError(
+            f"{path}: entry {outside[0] + 1} is in row {places[outside[0], 0]:g} and column "
+            f"{places[outside[0], 1]:g} of {shape[0]} rows and {shape[1]} columns: write it again"
+        )
+    return sparse.coo_matrix((counts, (places - 1).astype(int).T), shape=shape)
+
+
+def _entries(text: str, n_cells: int, path: Path) -> pd.DataFrame:
+    """Return the entries below the sizes as numbers; InputError shows a line that is none."""
+    if not text.strip():
+        return pd.DataFrame({j: [] for j in range(n_cells)})
+    entries = pd.read_csv(
+        io.BytesIO(text.encode()),
+        sep=r"\s+",
+        header=None,
+        keep_default_na=False,
+        low_memory=False,
+    )
+    numbers = entries.apply(pd.to_numeric, errors="coerce")
+    bad = np.flatnonzero(numbers.isna().any(axis=1))
+    if len(bad) or numbers.shape[1] != n_cells:
+        place = bad[0] if len(bad) else 0
+        cells = " ".join(map(str, entries.iloc[place]))
+        what = "row, column and count" if n_cells == 3 else "one count"
+        raise InputError(
+            f"{path}: entry {place + 1}, {cells.strip()!r}, must have {what}: write it again"
+        )
+    return numbers
 
 
 def _without_repeats(matrix: sparse.spmatrix, path: Path) -> sparse.csr_matrix:
     """Return the matrix as CSR, where entries that were there several times are added up."""
     stored = matrix.nnz
-    matrix = sparse.csr_matrix(matrix)
+    matrix = sparse.csr_matrix(matrix, dtype=np.float64)  # Sums may leave the range of bytes.
     matrix.sum_duplicates()
     if matrix.nnz < stored:
         logger.warning(
@@ -190,7 +216,7 @@ def _read_name_file(path: Path) -> dict[int, pd.Index]:
     with readable(path, "names"):
         text = read_text(path)
         table = pd.read_csv(
-            io.StringIO(text), sep="\t", header=None, dtype=str, keep_default_na=False
+            io.BytesIO(text.encode()), sep="\t", header=None, dtype=str, keep_default_na=False
         )
     what = "sample" if "barcodes.tsv" in path.name else "gene"
     names = clean_names(table[0], what, str(path))
@@ -204,16 +230,21 @@ def _read_name_file(path: Path) -> dict[int, pd.Index]:
     return {0: names} | {j: pd.Index(table[j]) for j in range(1, table.shape[1])}
 
 
-def _are_genes(types: pd.Series | pd.Index, names: pd.Index, path: Path) -> np.ndarray:
+def _are_genes(types: Sequence[str], names: pd.Index, path: Path) -> np.ndarray:
     """Say which features are genes, by their types; all are if the types are no types of those."""
     folded = [kind.strip().casefold() for kind in types]
     genes = np.array([kind == _GENES for kind in folded], dtype=bool)
     if not genes.any():
-        if not _OTHER_FEATURES.issuperset(folded):
+        if _OTHER_FEATURES.isdisjoint(folded):
             return np.ones(len(names), dtype=bool)
         raise InputError(
-            f"{path}: there is no gene: all features are of the type {types[0]!r}, such as "
-            f"{names[0]!r}: give the matrix of Gene Expression"
+            f"{path}: there is no gene: no feature is of the type Gene Expression, but "
+            f"{names[0]!r} is {types[0]!r}: give the matrix of Gene Expression"
+        )
+    if "" in folded:
+        raise InputError(
+            f"{path}: the feature {names[folded.index('')]!r} has no type, as others have: say "
+            "whether it is Gene Expression"
         )
     for kind, features in names[~genes].groupby(np.asarray(types)[~genes]).items():
         logger.warning(

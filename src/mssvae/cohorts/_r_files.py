@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mssvae.cohorts._content import refuse_other
 from mssvae.cohorts._count_tables import as_numbers, without_annotation
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+# First bytes of files of R, plain and compressed by gzip, bzip2 and xz.
+_OWN = (b"RDX", b"RDA", b"X\n", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 
 
 def read_r(path: Path, r_object: str | None) -> tuple[np.ndarray, pd.Index, pd.Index]:
@@ -34,17 +38,19 @@ def read_r(path: Path, r_object: str | None) -> tuple[np.ndarray, pd.Index, pd.I
         counts = counts.get(part) if isinstance(counts, dict) else None
     if getattr(counts, "ndim", 0) == 2 and hasattr(counts, "to_pandas"):
         counts = counts.to_pandas()  # A matrix of R comes as xarray.DataArray.
-    if not isinstance(counts, pd.DataFrame) or {axis.inferred_type for axis in counts.axes} != {
-        "string"
-    }:
+    if not isinstance(counts, pd.DataFrame) or not {"string", "empty"}.issuperset(
+        axis.inferred_type for axis in counts.axes
+    ):
         names = [
             f"{name}${part}" if part else name
             for name, content in objects.items()
             for part in (content if isinstance(content, dict) else [None])
         ]
+        what = "one of several objects" if r_object is None else repr(r_object)
         raise InputError(
-            f"{path}: {r_object!r} is no matrix or data frame of R with row and column names: name "
-            f"the counts among {', '.join(names)}"
+            f"{path}: {what} is no matrix or data frame of R with row and column names: name the "
+            f"counts among {', '.join(names)} (r_object), or write them alone: "
+            "saveRDS(as.matrix(counts), file)"
         )
     counts = counts.set_axis([str(name) for name in counts], axis=1)
     counts = as_numbers(without_annotation(counts, path), path)
@@ -56,6 +62,8 @@ def _objects(path: Path, r_object: str | None) -> dict[str, object]:
     """Return the objects of a file of R by their names."""
     import rdata
 
+    with path.open("rb") as stream:
+        refuse_other(stream.read(512), path, *_OWN)
     # edgeR's class is a list.
     classes = rdata.conversion.DEFAULT_CLASS_MAP | {"DGEList": lambda content, attributes: content}
     try:

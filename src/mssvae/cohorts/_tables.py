@@ -93,7 +93,7 @@ def _exact_type(
     matrix: np.ndarray | sparse.csr_matrix, samples: pd.Index, genes: pd.Index, path: Path
 ) -> type[np.floating]:
     """Return the smallest type that holds the counts exactly."""
-    largest = matrix.max()
+    largest = float(matrix.max())
     if largest <= _EXACT_SINGLE:
         return np.float32
     entries = sparse.coo_matrix(matrix)
