@@ -125,12 +125,27 @@ def data_folder(wildcards):
     Where it is not set, what real counts were read with, so that they are not given up again.
     """
     folder = os.environ.get("MSSVAE_DATA")
+    read = counts_read(wildcards)
+    return read["data_folder"] if folder is None and read else folder
+
+
+def cohort_seed(wildcards):
+    """The seed of a synthetic cohort, a param: real counts do not depend on it.
+
+    For `auto` with real counts, what they were read with, so that they are not read again.
+    """
+    match COHORTS[wildcards.cohort]["source"]:
+        case "auto":
+            return counts_read(wildcards).get("seed", config["seed"])
+        case "synthetic":
+            return config["seed"]
+
+
+def counts_read(wildcards):
+    """What real counts, if there are any from GEO, were read with."""
     path = Path("results/{run}/cohorts/{cohort}/data/source.json".format(**wildcards))
-    if folder is None and path.exists():
-        source = json.loads(path.read_text())
-        if source["kind"] == "geo":
-            return source["data_folder"]
-    return folder
+    source = json.loads(path.read_text()) if path.exists() else {}
+    return source if source.get("kind") == "geo" else {}
 
 
 def reported_replicates(wildcards):
