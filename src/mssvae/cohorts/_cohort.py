@@ -14,7 +14,12 @@ import pandas as pd
 from scipy import sparse
 
 from mssvae.cohorts._fetch import DownloadError, fetch
-from mssvae.cohorts._groups import map_labels, ordered_groups, read_group_mapping
+from mssvae.cohorts._groups import (
+    check_mapped,
+    map_labels,
+    ordered_groups,
+    read_group_mapping,
+)
 from mssvae.cohorts._matching import of_samples, simplified
 from mssvae.cohorts._registry import Dataset, RegistryFile
 from mssvae.cohorts._series import read_series_matrix
@@ -66,6 +71,9 @@ def from_geo(
         match, datasets have no gene in common, a label is not in the mapping or no sample is left
         by it, or the groups do not fit (see ``ordered_groups``).
     """
+    # Before the downloads, which may take long.
+    table = read_group_mapping(mapping)
+    check_mapped(groups or [], table, str(mapping))
     paths = _fetch_all(datasets, data_folder, cache)
     adata = _joined([_read_dataset(dataset, paths[dataset.accession]) for dataset in datasets])
     logger.info("the cohort has %d samples and %d genes", *adata.shape)
@@ -82,7 +90,6 @@ def from_geo(
         for dataset in datasets
     }
 
-    table = read_group_mapping(mapping)
     labels = " and ".join(f"{dataset.label!r} of {dataset.accession}" for dataset in datasets)
     mapped = map_labels(adata.obs["label"], table, str(mapping), f"the characteristics {labels}")
     adata = adata[mapped.index].copy()
