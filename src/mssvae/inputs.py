@@ -13,7 +13,14 @@ from scipy import sparse
 
 from mssvae.errors import InputError
 from mssvae.matrices import as_numbers, refuse
-from mssvae.validation import listed, validate_counts, validate_names, validate_not_empty
+from mssvae.validation import (
+    listed,
+    validate_counts,
+    validate_names,
+    validate_not_empty,
+    validate_study_names,
+    written_alike,
+)
 
 log = logging.getLogger(__name__)
 
@@ -113,12 +120,6 @@ def read_studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], tor
         name.decode(errors="replace") if isinstance(name, bytes) else str(name)
         for name in column.cat.categories
     ]
-    _check_study_names(names, study_key)
-    return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
-
-
-def _check_study_names(names: list[str], study_key: str) -> None:
-    """Raise InputError if factors of some studies would have names that mean others, or none."""
     written = Counter(name.strip() for name in names)
     for name in names:
         if written[name.strip()] > 1:
@@ -126,21 +127,12 @@ def _check_study_names(names: list[str], study_key: str) -> None:
                 f"two studies of {study_key!r} are both written {name.strip()!r}, but for blanks "
                 "or as a number and a text are: make them one"
             )
-        if "/" in name or "\0" in name:  # They would split a key of an .h5ad file, and end it.
-            raise InputError(f"no study may contain '/' or NUL: rename {name!r} in {study_key!r}")
-    # What names of columns start with: "shared", the study, and in ``assigned`` both.
-    starts = Counter(["shared", *names])
-    starts.update(
-        f"{one}_{two}" for name in names for one, two in ((name, "shared"), ("shared", name))
-    )
-    for name in names:
-        own = (name, f"{name}_shared", f"shared_{name}")
-        if repeated := [start for start in own if starts[start] > 1]:
-            raise InputError(
-                f"factors of different kinds would be called '{repeated[0]}_01': no study may be "
-                "called 'shared', or as another is after 'shared_' or before '_shared' (studies of "
-                f"{study_key!r}: {listed(names)}): rename {name!r}"
-            )
+    validate_study_names(names, f"adata.obs[{study_key!r}]")
+    if both := written_alike(names):
+        log.warning(
+            "are %r and %r of %r two studies, or one written in two ways?", *both, study_key
+        )
+    return names, torch.from_numpy(column.cat.codes.to_numpy().astype(np.int64))
 
 
 def read_matrix(

@@ -2,7 +2,10 @@
 
 import math
 import operator
+import re
+import unicodedata
 from collections.abc import Iterable
+from itertools import combinations
 from numbers import Real
 
 import numpy as np
@@ -72,6 +75,46 @@ def validate_names(sample_names: pd.Index, gene_names: pd.Index, source: str) ->
             )
 
 
+def validate_study_names(names: Iterable[str], source: str) -> None:
+    """Raise InputError if factors of some studies would have names that mean others, or none.
+
+    Parameters
+    ----------
+    names
+        Each study once.
+    source
+        Where they come from (a file, a column), for the message.
+    """
+    starts = {}
+    for name in names:
+        # A slash would split a key of an .h5ad file, and NUL would end it.
+        if name == "shared" or "/" in name or "\0" in name:
+            raise InputError(
+                f"{source}: no study may be called 'shared' or contain '/' or NUL: rename {name!r}"
+            )
+        # What the names of its factors start with; those that move from or to all have both.
+        starts[name] = {name, f"{name}_shared", f"shared_{name}"}
+    for one, other in combinations(starts, 2):
+        if both := starts[one] & starts[other]:
+            raise InputError(
+                f"{source}: the studies {one!r} and {other!r} could each have a factor "
+                f"{min(both)}_01: rename one"
+            )
+
+
+def written_alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return two names that differ only in capitals, blanks, dashes or marks at the end, if any."""
+    seen = {}
+    for name in names:
+        key = unicodedata.normalize("NFKC", name).casefold().strip(" .,;:'\"")
+        # Between digits a mark stands for something: 1-2 is not 12, and neither is 1.2.
+        key = re.sub(r"(?<=\d)[\s_–—-]+(?=\d)", "-", key)
+        key = re.sub(r"(?<=\w)[\s_–—-]+(?=[^\W\d])|(?<=[^\W\d])[\s_–—-]+(?=\w)", "", key)
+        if seen.setdefault(key, name) != name:
+            return seen[key], name
+    return None
+
+
 def validate_counts(
     matrix: np.ndarray | sparse.spmatrix,
     sample_names: pd.Index,
@@ -127,4 +170,27 @@ def validate_not_empty(
             which = f"{len(empty)} samples, {listed(empty)}, have"
         raise InputError(
             f"{source}: {which} no counts in the {matrix.shape[1]} features: drop such samples"
+        )
+
+
+# As many as the looks of `figures.group_looks`: colours times hatches.
+MAX_GROUPS = 24
+
+
+def validate_n_groups(groups: Iterable[str], source: str | None = None) -> None:
+    """Raise InputError if there are more groups than figures and pages can tell apart.
+
+    Parameters
+    ----------
+    groups
+        Their names; repeated ones count once.
+    source
+        Where they come from (a file, a table), for the message.
+    """
+    names = sorted({str(group) for group in groups})
+    if len(names) > MAX_GROUPS:
+        prefix = "" if source is None else f"{source}: "
+        raise InputError(
+            f"{prefix}{len(names)} groups, but figures and pages can tell at most {MAX_GROUPS} "
+            f"apart: merge some of them or leave some out (such as {', '.join(names[:5])})"
         )
