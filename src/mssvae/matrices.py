@@ -57,7 +57,7 @@ def as_numbers(
         raise InputError(f"{source} has {values.ndim} dimensions: it must have rows and columns")
     if isinstance(matrix, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(matrix).reshape(values.shape)
-        refuse(masked, source, "is missing (masked)", place)
+        refuse(masked, source, "values are missing (masked)", place)
     if values.dtype.kind == "O":
         return _from_objects(values, source, place)
     _check_kind(values.dtype, source)
@@ -65,17 +65,19 @@ def as_numbers(
 
 
 def refuse(
-    bad: np.ndarray | sparse.spmatrix, source: str, what: str, place: Callable[[int, int], str]
+    bad: np.ndarray | sparse.spmatrix,
+    source: str,
+    what: str,
+    place: Callable[[int, int], str],
+    advice: str = "",
 ) -> None:
     """Raise InputError, which names the places, if an entry of ``bad`` [n x m] is true."""
     rows, columns = bad.nonzero()
     if len(rows):
         pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))[:_MOST_PLACES]
-        more = len(rows) - len(pairs)
-        raise InputError(
-            f"{source}: {what}, in {'; '.join(place(i, j) for i, j in pairs)}"
-            f"{f' and {more:,} more places' if more else ''}"
-        )
+        more = f" and {len(rows) - len(pairs):,} more places" if len(rows) > len(pairs) else ""
+        places = "; ".join(place(i, j) for i, j in pairs)
+        raise InputError(f"{source}: {what} in {places}{more}{advice and ': ' + advice}")
 
 
 def _check_kind(dtype: np.dtype, source: str) -> None:
