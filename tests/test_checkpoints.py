@@ -240,7 +240,7 @@ class TestOtherFits:
             [sys.executable, "-c", command], capture_output=True, text=True, check=True
         )
         loaded = {name.removeprefix("mssvae.") + ".py" for name in answer.stdout.split()}
-        helpers = {"checkpoints.py", "errors.py", "files.py", "provenance.py"}
+        helpers = {"checkpoints.py", "errors.py", "files.py", "progress.py", "provenance.py"}
         assert loaded == set(FIT_SOURCES) | helpers
 
 

@@ -3,7 +3,7 @@
 
 rule go_gene_sets:
     input:
-        code=library("enrichment/*"),
+        code=library("enrichment/*", "validation.py"),
     output:
         table="results/{run}/resources/go_gene_sets.tsv.gz",
     log:
@@ -59,7 +59,7 @@ rule cohort_counts:
 rule quality_control:
     input:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
-        code=library("preprocess.py"),
+        code=library("preprocess.py", "matrices.py", "validation.py"),
     output:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
         steps=report(
@@ -106,7 +106,7 @@ rule quality_control:
 rule select_genes:
     input:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
-        code=library("preprocess.py"),
+        code=library("preprocess.py", "matrices.py", "validation.py"),
     output:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         genes=report(

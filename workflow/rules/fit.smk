@@ -45,7 +45,7 @@ rule gene_sets:
     input:
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
-        code=library("factors.py"),
+        code=library("factors.py", "matrices.py", "validation.py"),
     output:
         sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         factors=report(
