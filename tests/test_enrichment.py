@@ -280,7 +280,8 @@ def test_go_gene_sets_are_ordered_propagated_and_of_allowed_size():
         ("ENSMUSG00000059552", "Ensembl ids of another species"),
         ("ENST00000269305", "Ensembl ids of another species, or not of genes"),
         ("ensg00000141510", "Ensembl ids in other capitals"),
-        ("ENSG00000141510.18", "Ensembl ids with a version"),
+        ("ENSG00000141510.18", "Ensembl ids with a version or another ending"),
+        ("ENSG00000182378_PAR_Y", "Ensembl ids with a version or another ending"),
         ("7157", "numbers, as of Entrez"),
     ],
 )

@@ -583,5 +583,7 @@ class TestPlateletCohort:
         answer = run("data/source.json", MSSVAE_DATA=str(data_folder))
         assert answer.returncode == 0, answer.stdout + answer.stderr
         assert json.loads((cohort / "data/source.json").read_text())["kind"] == "geo"
+        config["seed"] = 2
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         answer = run("data/source.json")
         assert "Nothing to be done" in answer.stdout + answer.stderr
