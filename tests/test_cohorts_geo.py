@@ -380,6 +380,8 @@ def test_a_wrong_checksum_is_an_error_and_the_right_one_passes(registry):
         (("GSE1:", "GSE7:"), "no dataset 'GSE1', only GSE7"),
         (("  title", "  titel"), "entry GSE1 .* unknown key.*titel"),
         (("  label: cancer type\n", ""), "entry GSE1 has a missing.*label"),
+        (("{n_samples: 4}", "{n_samples: four}"), "entry GSE1 expects n_samples to be 'four'"),
+        (("    - name: series", "    - some\n    - name: series"), "entry GSE1 has 'some' where"),
         (
             ("name: counts", "rename: {'(': ''}\n    name: counts"),
             "renames samples by '.', which is no",
@@ -390,6 +392,20 @@ def test_a_wrong_registry_is_an_error_that_names_the_entry(registry, change, mes
     registry.write_text(registry.read_text().replace(*change))
     with pytest.raises(InputError, match=rf"datasets\.yaml: .*{message}"):
         load(registry)
+
+
+def test_a_key_of_the_registry_that_is_there_twice_is_an_error(registry):
+    registry.write_text(registry.read_text().replace("citation: Nobody", "title: Again"))
+    with pytest.raises(InputError, match=r"datasets\.yaml, line 4: the key 'title' is there twice"):
+        load(registry)
+
+
+def test_a_group_that_the_mapping_lacks_is_told_before_any_download(registry, tmp_path):
+    datasets = cohorts.read_registry(registry, ["GSE1"])
+    with pytest.raises(
+        InputError, match=r"platelet\.tsv: no label has the group 'Helthy' .*Health"
+    ):
+        cohorts.from_geo(datasets, MAPPING, ["Helthy"], cache=tmp_path / "none")
 
 
 def test_a_dataset_asked_for_twice_is_an_error(registry):

@@ -212,6 +212,8 @@ class TestTypes:
         """As from --config on the command line."""
         with pytest.raises(InputError, match="run: must be a text, not 2020: put it in quotes"):
             checked_config({"run": 2020}, SCHEMA)
+        with pytest.raises(InputError, match="seed: must be a whole number, not 'nan'"):
+            checked_config({"run": "a", "seed": float("nan")}, SCHEMA)
         with pytest.raises(InputError, match="the key 2020, which is no text"):
             checked_config({"run": "a", "cohorts": {2020: {}}}, SCHEMA)
 

@@ -256,7 +256,6 @@ class TestConfig:
         monkeypatch.setenv("HOME", str(home))
         code, output = self.plan(tmp_path, counts="~/counts.tsv.gz", samples="~/samples.tsv")
         assert code == 0, output
-        assert "home/counts.tsv.gz" in output
 
 
 @pytest.fixture(scope="module")
@@ -584,5 +583,7 @@ class TestPlateletCohort:
         answer = run("data/source.json", MSSVAE_DATA=str(data_folder))
         assert answer.returncode == 0, answer.stdout + answer.stderr
         assert json.loads((cohort / "data/source.json").read_text())["kind"] == "geo"
+        config["seed"] = 2
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         answer = run("data/source.json")
         assert "Nothing to be done" in answer.stdout + answer.stderr

@@ -95,7 +95,9 @@ def _typed_scalar(value: Any, kinds: Sequence[str]) -> Any:
             return value
         if value.lstrip("+-").isdecimal():
             return int(value)
-        value = float(value) if math.isfinite(float(value)) else value
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # For the schema, which knows no such numbers, to refuse.
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         return int(value)
     return value

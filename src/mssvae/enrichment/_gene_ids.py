@@ -9,7 +9,7 @@ from mssvae.errors import InputError
 _HUMAN = "ENSG[0-9]{11}"
 # What other names are; the first pattern that fits counts.
 _OTHERS = {
-    rf"{_HUMAN}\..+": "Ensembl ids with a version",
+    rf"{_HUMAN}.+": "Ensembl ids with a version or another ending",
     rf"(?i:{_HUMAN})": "Ensembl ids in other capitals",
     r"ENS[A-Z]*[0-9]{11}.*": "Ensembl ids of another species, or not of genes",
     r"[0-9.]+": "numbers, as of Entrez",
