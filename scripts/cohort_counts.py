@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import logging
 
-from mssvae import cohorts, simulate
+from mssvae import cohorts, enrichment, simulate
 from mssvae.files import atomic_path, read_table, write_json
 
 params = snakemake.params
@@ -50,7 +50,15 @@ match params.source:
             snakemake.input.counts, snakemake.input.samples, params.group_column, params.groups
         )
 
+# From the config, as counts do not depend on it: a param would make them, and the fit, again.
+settings = snakemake.config["cohorts"][snakemake.wildcards.cohort]["enrichment"]
+if settings["engine"] != "none":
+    enrichment.check_gene_ids(adata.var_names.tolist(), f"cohort {snakemake.wildcards.cohort}")
+
+# For data_folder and cohort_seed in common.smk.
 source = adata.uns["source"] | {"data_folder": params.data_folder}
+if params.source == "auto":
+    source["seed"] = params.seed
 write_json(source, snakemake.output.source)
 with atomic_path(snakemake.output.counts) as path:
     adata.write_h5ad(path, compression="gzip")

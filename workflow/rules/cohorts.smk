@@ -28,7 +28,7 @@ rule go_gene_sets:
 rule cohort_counts:
     input:
         unpack(cohort_inputs),
-        code=library("cohorts/*", "simulate/*", "validation.py"),
+        code=library("cohorts/*", "simulate/*", "validation.py", "yaml_files.py"),
     output:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",
@@ -47,7 +47,7 @@ rule cohort_counts:
         datasets=lookup(within=config, dpath="cohorts/{cohort}/datasets", default=[]),
         groups=lookup(within=config, dpath="cohorts/{cohort}/groups"),
         group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
-        seed=config["seed"],
+        seed=cohort_seed,
         cache="resources/cache",
         data_folder=data_folder,
     message:

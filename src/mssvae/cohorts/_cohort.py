@@ -14,7 +14,12 @@ import pandas as pd
 from scipy import sparse
 
 from mssvae.cohorts._fetch import DownloadError, fetch
-from mssvae.cohorts._groups import map_labels, ordered_groups, read_group_mapping
+from mssvae.cohorts._groups import (
+    check_mapped,
+    map_labels,
+    ordered_groups,
+    read_group_mapping,
+)
 from mssvae.cohorts._registry import Dataset, RegistryFile
 from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
 from mssvae.errors import InputError
@@ -63,6 +68,9 @@ def from_geo(
         match, datasets have no gene in common, a label is not in the mapping, or the groups do not
         fit (see the message).
     """
+    # Before the downloads, which may take long.
+    table = read_group_mapping(mapping)
+    check_mapped(groups or [], table, str(mapping))
     paths = _fetch_all(datasets, data_folder, cache)
     adata = _joined([_read_dataset(dataset, paths[dataset.accession]) for dataset in datasets])
     logger.info("the cohort has %d samples and %d genes", *adata.shape)
@@ -79,7 +87,6 @@ def from_geo(
         for dataset in datasets
     }
 
-    table = read_group_mapping(mapping)
     mapped = map_labels(adata.obs["label"], table, str(mapping))
     adata = adata[mapped.index].copy()
     adata.obs["group"] = ordered_groups(mapped, groups, source, default=table["group"].unique())

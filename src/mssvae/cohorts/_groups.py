@@ -47,6 +47,17 @@ def read_group_mapping(path: str | os.PathLike) -> pd.DataFrame:
     return table.set_index("label")
 
 
+def check_mapped(groups: Sequence[str], mapping: pd.DataFrame, mapping_name: str) -> None:
+    """Raise InputError if a group wanted is not one that the mapping has."""
+    for group in groups:
+        if group not in mapping["group"].array:
+            known = ", ".join(filter(None, mapping["group"].unique()))
+            raise InputError(
+                f"{mapping_name}: no label has the group {group!r} of the config, only {known}: "
+                "correct the config or the mapping"
+            )
+
+
 def map_labels(labels: pd.Series, mapping: pd.DataFrame, mapping_name: str) -> pd.Series:
     """Return the group of each sample that is not left out; log how many are left out and why.
 

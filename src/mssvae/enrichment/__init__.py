@@ -4,6 +4,7 @@ The tests run in R, through rpy2 and from the main thread only, or in Python on 
 sets; nothing here starts R on import.
 """
 
+from mssvae.enrichment._gene_ids import check_gene_ids
 from mssvae.enrichment._gmt import read_gmt, write_gmt
 from mssvae.enrichment._over_representation import go_gene_sets, over_representation
 from mssvae.enrichment._processes import summarise, top_processes
@@ -12,6 +13,7 @@ from mssvae.enrichment._symbols import gene_names
 
 __all__ = [
     "MissingR",
+    "check_gene_ids",
     "gene_names",
     "go_gene_sets",
     "over_representation",

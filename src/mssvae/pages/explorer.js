@@ -25,6 +25,11 @@ function link(text, address) {
   return element("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
+// Ensembl knows its own ids alone.
+function geneLink(text, id) {
+  return id.startsWith("ENS") ? link(text, `https://www.ensembl.org/id/${encodeURIComponent(id)}`) : text;
+}
+
 function fillTable(table, caption, columns, rows) {
   const numeric = (j) => (columns[j].numeric ? "number" : "");
   table.replaceChildren(
@@ -94,6 +99,8 @@ function rowAxis(labels) {
 
 const colourOf = (cohort, factor) =>
   factor.group === null ? SHARED : cohort.groups.find((group) => group.name === factor.group).colour;
+// Cohorts may be without tests for processes.
+const tested = (cohort) => cohort.fdr !== null;
 const nEnriched = (cohort, factor) => factor.terms.filter((term) => term[3] < cohort.fdr).length;
 
 function drawOverview({ name, cohort, index }) {
@@ -105,7 +112,7 @@ function drawOverview({ name, cohort, index }) {
       x: factors.map((factor) => plain(factor.name)),
       y: factors.map((factor) => factor.n_genes),
       customdata: factors.map((factor) => [factor.name, nEnriched(cohort, factor)]),
-      hovertemplate: "%{x}<br>%{y} genes<br>%{customdata[1]} enriched processes<extra></extra>",
+      hovertemplate: `%{x}<br>%{y} genes${tested(cohort) ? "<br>%{customdata[1]} enriched processes" : ""}<extra></extra>`,
       marker: {
         color: factors.map((factor) => colourOf(cohort, factor)),
         line: { color: "#000", width: factors.map((factor) => (factor === cohort.factors[index] ? 3 : 0)) },
@@ -199,7 +206,7 @@ function fillGenes({ cohort, factor, gene: sought }) {
       const [id, symbol, name] = cohort.genes[gene];
       const outside = rank < factor.n_genes ? "" : "outside";
       return {
-        cells: [link(symbol, `https://www.ensembl.org/id/${encodeURIComponent(id)}`), name, number(factor.weights[rank])],
+        cells: [geneLink(symbol, id), name, number(factor.weights[rank])],
         className: id === sought ? `${outside} sought` : outside,
       };
     }));
@@ -257,7 +264,7 @@ function showGene(name, cohort, gene) {
       className: rank < factor.n_genes ? "" : "outside",
     })));
   at("found").replaceChildren(
-    element("h2", {}, symbol === id ? id : `${symbol}: ${text}`), link(id, `https://www.ensembl.org/id/${encodeURIComponent(id)}`),
+    element("h2", {}, symbol === id ? id : `${symbol}: ${text}`), geneLink(id, id),
     element("div", { className: "scroll" }, table));
 }
 
@@ -287,10 +294,12 @@ function render() {
   at("name").textContent = factor.name;
   at("summary").textContent = (factor.group === null ? "Shared by all groups. " : `Specific to ${factor.group}. `)
     + `${plural(factor.n_genes, "gene")} in its gene set (|weight| > ${cohort.threshold}), `
-    + `${factor.genes.length.toLocaleString("en")} with a weight that is not zero; `
-    + `${plural(nEnriched(cohort, factor), "enriched process")}.`;
+    + `${factor.genes.length.toLocaleString("en")} with a weight that is not zero`
+    + `${tested(cohort) ? `; ${plural(nEnriched(cohort, factor), "enriched process")}` : ""}.`;
   drawOverview(now);
-  for (const part of [drawGenes, fillGenes, drawProcesses, fillProcesses, drawActivity]) part({ ...now, factor });
+  at("processes-part").hidden = !tested(cohort);
+  const processes = tested(cohort) ? [drawProcesses, fillProcesses] : [];
+  for (const part of [drawGenes, fillGenes, ...processes, drawActivity]) part({ ...now, factor });
 }
 
 function step(by) {
