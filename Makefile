@@ -28,7 +28,7 @@ setup: .venv/.complete
 
 reproduce: setup
 	$(SNAKEMAKE) --configfile config/quick.yaml
-	@sh scripts/list_results.sh results/quick
+	@.venv/bin/python scripts/list_results.py results/quick
 
 report: setup  # of what `make reproduce` made
 	$(SNAKEMAKE) --configfile config/quick.yaml --report results/quick/report.html

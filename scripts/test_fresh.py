@@ -3,8 +3,8 @@
 Then their set-up once more, for a user who is not root and has no R. `test_fresh.py setup` does the
 set-up alone, of both.
 
-The systems are made for it from the package sources of this machine. What apt, pip and TLS are told
-here (proxies, certificates, indexes) they are told there too; nothing else of this machine is there.
+The systems are made for it from the package sources of this machine. What apt, pip and TLS are
+told here (proxies, certificates, indexes) they are told there too; nothing else is taken over.
 """
 
 import ast
@@ -40,6 +40,7 @@ exec chroot "$1" runuser -u "$3" -- sh -c "$4"
 
 
 def answer(*command):
+    """Return what a command prints."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -112,6 +113,7 @@ def make_system(base, root, user, files):
 
 
 def timed(what, command):
+    """Run a command, and print how long it took; end where it fails."""
     print(f"== {what}", flush=True)
     start = time.monotonic()
     failed = subprocess.run(command, check=False).returncode
@@ -124,6 +126,7 @@ def timed(what, command):
 
 
 def main(scope="all"):
+    """Make the systems, and run the commands in them."""
     check_machine()
     suite = answer("sh", "-c", ". /etc/os-release && echo $VERSION_CODENAME").strip()
     base = make_base(suite)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mssvae.enrichment._r import ANNOTATION_PACKAGES
+from mssvae.annotation import R_PACKAGES
 
 REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
@@ -184,7 +184,7 @@ def test_every_environment_is_used():
 
 
 def test_the_enrichment_environment_has_the_packages_of_r():
-    wanted = {f"bioconductor-{name.lower()}" for name in (*ANNOTATION_PACKAGES, "clusterProfiler")}
+    wanted = {f"bioconductor-{name.lower()}" for name in (*R_PACKAGES, "clusterProfiler")}
     assert wanted | {"r-base"} <= pins(REPOSITORY / "envs/enrichment.yaml").keys()
 
 

@@ -5,6 +5,7 @@ rule enrichment:
     input:
         gene_sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         universe="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
+        annotation=tested_on,
         code=library("enrichment/*"),
     output:
         terms=report(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from mssvae.annotation import R_PACKAGES
 from mssvae.errors import InputError
 
-ANNOTATION_PACKAGES = ("AnnotationDbi", "org.Hs.eg.db", "GO.db")
 _TERM_COLUMNS = {
     "set": object,
     "ID": object,
@@ -44,14 +44,14 @@ def load_functions() -> Any:
         ) from error
     code = files(__package__).joinpath("enrichment.R").read_text()
     functions = SignatureTranslatedAnonymousPackage(code, "enrichment")
-    missing = [name for name in ANNOTATION_PACKAGES if not installed_version(functions, name)]
+    missing = [name for name in R_PACKAGES if not installed_version(functions, name)]
     if missing:
         raise MissingR(
             f"enrichment needs the R packages {', '.join(missing)}. Install them (apt: "
             "r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db; conda: "
             "bioconductor-annotationdbi bioconductor-org.hs.eg.db bioconductor-go.db)."
         )
-    for name in ANNOTATION_PACKAGES:
+    for name in R_PACKAGES:
         functions.load_quietly(name)
     return functions
 
@@ -63,7 +63,7 @@ def installed_version(functions: Any, package: str) -> str:
 
 def software(functions: Any, engine: str) -> dict[str, Any]:
     """Return the versions of R and of the packages that an engine tests with."""
-    packages = ANNOTATION_PACKAGES
+    packages = R_PACKAGES
     if engine == "clusterprofiler":
         packages = ("clusterProfiler", "DOSE", *packages)
     return {
