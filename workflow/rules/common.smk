@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import logger
-from snakemake.settings.enums import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version, update_config
 
 min_version("9.0")
