@@ -17,6 +17,7 @@ from mssvae.enrichment import (
     _r,
     gene_names,
     go_gene_sets,
+    max_sets,
     over_representation,
     summarise,
     top_processes,
@@ -289,10 +290,15 @@ def test_top_processes_drops_what_is_frequent_and_keeps_the_strongest():
     assert "GO:two" in top_processes(table_of(rows), n=2, n_sets=30)["ID"].tolist()
 
 
-def test_top_processes_of_few_sets_keeps_what_is_found_once():
-    rows = [("A", "GO:once", 2.0, 1e-4, 1e-3), ("A", "GO:twice", 9.0, 1e-4, 1e-3)]
-    rows += [("B", "GO:twice", 9.0, 1e-4, 1e-3)]
-    assert top_processes(table_of(rows), n=3)["ID"].tolist() == ["GO:once"]
+@pytest.mark.parametrize(("n_sets", "allowed"), [(2, 2), (13, 2), (29, 2), (30, 3), (70, 7)])
+def test_a_process_of_two_sets_tells_them_apart_however_few_there_are(n_sets, allowed, caplog):
+    rows = [(f"Z{k}", f"GO:in_{n}", 9.0, 1e-4, 1e-3) for n in (2, 3, 7, 8) for k in range(n)]
+    with caplog.at_level(logging.INFO):
+        top = top_processes(table_of(rows), n=9, n_sets=n_sets)
+    assert top.groupby("ID").size().max() == allowed == max_sets(n_sets)
+    dropped = 4 - top["ID"].nunique()
+    said = f"{dropped} of 4 enriched processes left out, which more than {allowed} of {n_sets} gene"
+    assert said in caplog.text
 
 
 def test_top_processes_breaks_ties_by_p_value_then_id():

@@ -4,6 +4,7 @@ import difflib
 import math
 import os
 import re
+import reprlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,8 +25,6 @@ _KINDS = {
     "object": "keys with values, each on a line of its own, or in braces, { }",
     "null": "null",
 }
-# What decides, in each part of a config, which other keys there are.
-_CHOICES = {"cohorts": "source", "simulations": "simulator"}
 # A key, within the keys that it is below, and what is wrong with it.
 _Problem = tuple[list[str | int], str]
 
@@ -43,7 +42,8 @@ def checked_config(
     config
         What `read_yaml` gave, of all files together.
     schema_path
-        JSON schema (2020-12) in YAML. A ``$comment`` beside a ``pattern`` says it in words.
+        JSON schema (2020-12) in YAML. A ``$comment`` says in words what a ``pattern`` asks for,
+        what a ``not`` is about, and why keys are ``required``.
     files
         Where the config comes from, the one that counts last; for the messages.
 
@@ -113,10 +113,11 @@ def _problems(error: Any) -> Iterator[_Problem]:
         case "required":
             for key in wanted:
                 if key not in value:
-                    yield keys, f"the key {key!r} is missing"
+                    why = f": {error.schema['$comment']}" if "$comment" in error.schema else ""
+                    yield keys, f"the key {key!r} is missing{why}"
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
-            shown = "nothing" if value in ("", None) else repr(value)
+            shown = "nothing" if value in ("", None) else reprlib.repr(value)
             quotes = "string" in kinds and isinstance(value, bool | int | float)
             yield (
                 keys,
@@ -131,8 +132,8 @@ def _problems(error: Any) -> Iterator[_Problem]:
             # The name of a key has no path of its own.
             names = [value] if "propertyNames" in error.absolute_schema_path else []
             yield [*keys, *names], f"{value!r} must be {error.schema['$comment']}"
-        case None:  # A schema that is false.
-            yield keys, f"no key for this {_CHOICES[keys[0]]}: remove it, or choose another one"
+        case "not":
+            yield [*keys, value], f"is no key for {error.schema['$comment']}: remove it"
         case _:
             yield keys, error.message
 

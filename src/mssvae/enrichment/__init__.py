@@ -7,7 +7,7 @@ sets; nothing here starts R on import.
 from mssvae.enrichment._gene_ids import check_gene_ids
 from mssvae.enrichment._gmt import read_gmt, write_gmt
 from mssvae.enrichment._over_representation import go_gene_sets, over_representation
-from mssvae.enrichment._processes import summarise, top_processes
+from mssvae.enrichment._processes import max_sets, summarise, top_processes
 from mssvae.enrichment._r import MissingR
 from mssvae.enrichment._symbols import gene_names
 
@@ -16,6 +16,7 @@ __all__ = [
     "check_gene_ids",
     "gene_names",
     "go_gene_sets",
+    "max_sets",
     "over_representation",
     "read_gmt",
     "summarise",

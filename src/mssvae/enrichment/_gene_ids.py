@@ -44,7 +44,7 @@ def check_gene_ids(genes: Sequence[str], source: str) -> None:
     n = sum(map(len, others.values()))
     each = "; ".join(f"{len(named):,} {kind}: {named[0]!r}" for kind, named in others.items())
     told = (
-        f"{source}: {n:,} of {len(genes):,} genes are not called by the Ensembl id of a human gene, "
+        f"{source}: {n:,} of {len(genes):,} genes are not called by an Ensembl id of human genes, "
         f"such as ENSG00000000419 ({each})"
     )
     if n == len(genes):

@@ -1,8 +1,13 @@
 """What the tables and figures of the paper need from the tests of all gene sets."""
 
+import logging
+import math
+
 import pandas as pd
 
 from mssvae.errors import InputError
+
+_log = logging.getLogger(__name__)
 
 
 def summarise(
@@ -47,6 +52,15 @@ def summarise(
     return summary.reset_index()
 
 
+def max_sets(n_sets: int, max_share: float = 0.10) -> int:
+    """Return in how many of ``n_sets`` gene sets a process of Figures 4 and 5 may be enriched.
+
+    It is ``max_share`` of them, rounded down, and at least two: of few sets the share would be one
+    set, and a process that two factors have in common still tells them apart from the others.
+    """
+    return max(2, math.floor(max_share * n_sets + 1e-9))
+
+
 def top_processes(
     terms: pd.DataFrame,
     n: int,
@@ -56,9 +70,8 @@ def top_processes(
 ) -> pd.DataFrame:
     """Choose the processes that tell the factors apart, as in Figures 4 and 5.
 
-    Of the enriched processes, those enriched in more than ``max_share`` of the gene sets are
-    dropped; a process of a single set always stays, also where ``max_share`` of the sets is less
-    than one set. Of what is left, each set keeps the ``n`` largest fold enrichments.
+    Of the enriched processes, those enriched in more gene sets than `max_sets` allows are dropped;
+    how many is logged. Of what is left, each set keeps the ``n`` largest fold enrichments.
 
     Parameters
     ----------
@@ -69,7 +82,7 @@ def top_processes(
     fdr
         A process is enriched if its adjusted p-value is below this.
     max_share
-        Largest share of the gene sets in which a process may be enriched.
+        Largest share of the gene sets in which a process may be enriched; two may always have it.
     n_sets
         Number of gene sets, those without a row included; by default the sets in ``terms``.
 
@@ -83,7 +96,19 @@ def top_processes(
         n_sets = terms["set"].nunique()
     enriched = terms[terms["p.adjust"] < fdr]
     n_sets_of_term = enriched["ID"].map(enriched["ID"].value_counts())
-    telling = enriched[(n_sets_of_term == 1) | (n_sets_of_term / n_sets <= max_share)]
+    limit = max_sets(n_sets, max_share)
+    telling = enriched[n_sets_of_term <= limit]
+    dropped = enriched.loc[n_sets_of_term > limit, "ID"].unique()
+    if len(dropped):
+        _log.info(
+            "%d of %d enriched processes left out, which more than %d of %d gene sets have, such "
+            "as %s",
+            len(dropped),
+            enriched["ID"].nunique(),
+            limit,
+            n_sets,
+            dropped[0],
+        )
     position = {name: place for place, name in enumerate(terms["set"].unique())}
     return (
         telling.assign(position=telling["set"].map(position))

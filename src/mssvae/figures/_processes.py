@@ -73,6 +73,8 @@ def processes(
     kind: str,
     title: str,
     note: str | None = None,
+    summary: pd.DataFrame | None = None,
+    max_sets: int | None = None,
 ) -> Figure:
     """Draw the top enriched processes of each factor (figures 4 and 5 of the paper).
 
@@ -95,6 +97,11 @@ def processes(
         Title of the cohort.
     note
         Remark for the title.
+    summary
+        What ``enrichment.summarise`` returned: with it, factors whose enriched processes were all
+        left out of ``table`` are told from those that have none.
+    max_sets
+        In how many gene sets the processes of ``table`` may be enriched, to say it.
 
     Raises
     ------
@@ -123,7 +130,7 @@ def processes(
     table = table[table["set"].isin(factors["factor"])]
 
     title = full_title(title, subject, note)
-    footer = _footer(factors, table)
+    footer = _footer(factors, table, summary, max_sets)
     top = _TITLE * (1 + title.count("\n")) + _LEGEND
     bottom = _AXIS + _FOOTER * (1 + footer.count("\n"))
     available = 72 * PAGE_HEIGHT - top - bottom
@@ -140,7 +147,7 @@ def processes(
     figure.suptitle(title, x=_MARGIN / width, y=1 - 5 / height, ha="left", va="top")
     figure.text(_MARGIN / width, 5 / height, literal(footer), va="bottom", fontsize=_FOOTER_FONT)
     if table.empty:
-        figure.text(0.5, 0.5, "no factor has an enriched process", ha="center", va="center")
+        figure.text(0.5, 0.5, "no factor has a process to show", ha="center", va="center")
         return figure
     strip = 8 + 4 * max(len(block.label) for blocks in columns for block in blocks)
     dots = _Dots(table, line)
@@ -154,17 +161,33 @@ def processes(
     return figure
 
 
-def _footer(factors: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Count the factors with a row and name those without."""
-    without = factors[~factors["factor"].isin(table["set"])]
-    text = f"Factors with an enriched process: {len(factors) - len(without)} of {len(factors)}."
-    if len(without):
-        studies = (
-            f"{study}: {', '.join(f'{f.label} ({f.n_genes:,})' for f in group.itertuples())}"
-            for study, group in without.groupby("study", sort=False)
-        )
-        text += f" Without one (number of genes): {'; '.join(studies)}."
+def _footer(
+    factors: pd.DataFrame,
+    table: pd.DataFrame,
+    summary: pd.DataFrame | None,
+    max_sets: int | None,
+) -> str:
+    """Count the factors with an enriched process, and name those without a row and why."""
+    shown = factors["factor"].isin(table["set"])
+    enriched = shown
+    if summary is not None:
+        enriched = shown | factors["factor"].isin(summary.loc[summary["n_enriched"] > 0, "set"])
+    text = f"Factors with an enriched process: {enriched.sum()} of {len(factors)}."
+    if max_sets is not None:
+        n_sets = (factors["n_genes"] > 0).sum()
+        text += f" Processes of more than {max_sets} of the {n_sets} gene sets are left out."
+    if (enriched & ~shown).any():
+        text += f" With such alone (number of genes): {_named(factors[enriched & ~shown])}."
+    if (~enriched).any():
+        text += f" Without one (number of genes): {_named(factors[~enriched])}."
     return "\n".join(_wrap(text, 72 * PAGE_WIDTH - 2 * _MARGIN, _FOOTER_FONT))
+
+
+def _named(factors: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{study}: {', '.join(f'{f.label} ({f.n_genes:,})' for f in group.itertuples())}"
+        for study, group in factors.groupby("study", sort=False)
+    )
 
 
 def _wrap(text: str, width: float, font: float) -> list[str]:
