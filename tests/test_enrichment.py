@@ -13,6 +13,7 @@ import pytest
 
 from mssvae import InputError
 from mssvae.enrichment import (
+    _checks,
     _over_representation,
     _r,
     gene_names,
@@ -267,6 +268,58 @@ def test_go_gene_sets_are_ordered_propagated_and_of_allowed_size():
     assert set(CLOTTING) <= genes["blood coagulation"] < genes["hemostasis"]
 
 
+# Genes that a test cannot count
+
+
+@pytest.fixture
+def warned(caplog):
+    """Return a function that tells what is logged of gene sets, where a and b are annotated."""
+
+    def warn(gene_sets, universe=None):
+        caplog.clear()
+        _checks.warn_of_genes_that_do_not_count(gene_sets, universe, {"ENSGA", "ENSGB"})
+        return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+    return warn
+
+
+def test_ordinary_gene_sets_are_no_warning(warned):
+    assert warned({"one": ["ENSGA", "other"], "empty": []}, ["ENSGA", "ENSGB", "other"]) == []
+
+
+def test_sets_without_an_annotated_gene_are_named(warned):
+    ((level, text),) = warned({"one": ["x"], "two": ["ENSGA", "x"], "three": ["y", "z"]})
+    assert level == "WARNING"
+    assert text.startswith("2 gene sets without a gene that has a GO annotation are not tested")
+    assert "'one', 'three': give Ensembl ids of human genes without version" in text
+
+
+@pytest.mark.parametrize("gene", ["ENSGB.12", "ensgb", " ENSGB", "ensgB.1_PAR_Y"])
+def test_ids_that_are_written_otherwise_are_told_with_their_set(warned, gene):
+    ((_, text),) = warned({"one": ["ENSGA", gene, "x"]})
+    assert text.startswith("gene set 'one': 1 of 3 genes are left out, as they are written other")
+    assert f"such as {gene!r} for 'ENSGB'" in text
+    ((_, text),) = warned({"one": ["ENSGA"]}, ["ENSGA", gene])
+    assert text.startswith("the universe: 1 of 2 genes are left out")
+
+
+def test_genes_outside_the_universe_are_told_with_their_set(warned):
+    gene_sets = {"half": ["ENSGA", "ENSGB"], "in": ["ENSGA"], "out": ["ENSGB"]}
+    ((_, text),) = warned(gene_sets, ["ENSGA"])
+    assert text.startswith("2 gene sets have genes outside the universe")
+    assert "'half' (1 of 2), 'out' (1 of 1): give the universe" in text
+    ((_, text),) = warned({f"s{k}": ["ENSGB"] for k in range(12)}, ["ENSGA"])
+    assert "'s9' (1 of 1) and 2 more: give" in text
+
+
+def test_sets_may_be_called_by_numbers():
+    terms = over_representation({0: CLOTTING, np.int64(1): [], "β-set": CLOTTING}, engine="base")
+    assert terms["set"].unique().tolist() == ["0", "β-set"]
+    summary = summarise(terms, {0: CLOTTING, "1": [], "β-set": CLOTTING})
+    assert summary["set"].tolist() == ["0", "1", "β-set"]
+    assert summary["n_annotated"].tolist() == [4, 0, 4]
+
+
 # Which processes the figures show
 
 
@@ -322,6 +375,67 @@ def test_summary_refuses_the_table_of_other_gene_sets(clotting):
         summarise(clotting, {"other": CLOTTING})
 
 
+def test_the_order_of_the_table_does_not_change_the_summary(clotting, clotting_sets):
+    expected = summarise(clotting, clotting_sets)
+    for changed in (
+        clotting.sort_values("Description"),
+        clotting[::-1].reset_index(drop=True),
+        clotting.set_index("ID", drop=False),
+    ):
+        pd.testing.assert_frame_equal(summarise(changed, clotting_sets), expected)
+    other_order = dict(reversed(clotting_sets.items()))
+    assert summarise(clotting, other_order)["set"].tolist() == ["empty", "clotting"]
+
+
+def test_summary_refuses_a_table_that_was_cut(clotting, clotting_sets):
+    for cut in (clotting[clotting["p.adjust"] < 0.05], clotting.head(3), clotting.iloc[:0]):
+        with pytest.raises(InputError, match=r"terms is not the whole table .* 'clotting': summar"):
+            summarise(cut, clotting_sets)
+    twice = pd.concat([clotting, clotting.head(2)])
+    twice.attrs = clotting.attrs
+    with pytest.raises(InputError, match="terms has 2 rows more than once, such as process 'GO"):
+        summarise(twice, clotting_sets)
+    with pytest.raises(InputError, match=r"terms has rows without 'set', 'ID'"):
+        summarise(clotting.reindex([0, 1, -1]), clotting_sets)
+    with pytest.raises(InputError, match=r"terms has no column 'pvalue'"):
+        summarise(clotting.drop(columns="pvalue"), clotting_sets)
+    with pytest.raises(InputError, match="terms must be a pandas DataFrame, not a ndarray"):
+        summarise(clotting.to_numpy(), clotting_sets)
+
+
+@pytest.mark.parametrize("fdr", [np.nan, -0.1, 5, "0.05", None])
+def test_a_rate_that_is_none_is_refused(clotting, clotting_sets, fdr):
+    for function in (
+        lambda: summarise(clotting, clotting_sets, fdr=fdr),
+        lambda: top_processes(clotting, n=3, fdr=fdr),
+    ):
+        with pytest.raises(InputError, match="fdr must be a finite number, at least 0, at most 1"):
+            function()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n": 0}, "n must be a whole number, at least 1"),
+        ({"n": 2.5}, "n must be a whole number"),
+        ({"max_share": 10}, "max_share must be a finite number, at least 0, at most 1"),
+        ({"n_sets": 0}, "n_sets must be a whole number, at least 1"),
+    ],
+)
+def test_numbers_of_processes_out_of_range_are_refused(clotting, settings, message):
+    with pytest.raises(InputError, match=message):
+        top_processes(clotting, **{"n": 3, **settings})
+
+
+def test_top_processes_refuses_a_table_with_gaps(clotting):
+    gap = clotting.copy()
+    gap.loc[1, "p.adjust"] = np.nan
+    with pytest.raises(InputError, match=r"terms has rows without 'p\.adjust'"):
+        top_processes(gap, n=3)
+    with pytest.raises(InputError, match="terms has no column 'FoldEnrichment'"):
+        top_processes(clotting.drop(columns="FoldEnrichment"), n=3)
+
+
 # Bad input
 
 
@@ -338,7 +452,14 @@ def test_summary_refuses_the_table_of_other_gene_sets(clotting):
         ({"engine": "topGO"}, "engine is 'topGO'"),
         ({"adjust": "by"}, "adjust is 'by'"),
         ({"min_size": 20, "max_size": 10}, "min_size is 20 and max_size 10"),
-        ({"min_size": 0}, "min_size is 0"),
+        ({"min_size": 0}, "min_size must be a whole number, at least 1, not 0"),
+        ({"max_size": "500"}, "max_size must be a whole number, at least 1, not '500'"),
+        ({"gene_sets": {0.5: CLOTTING}}, "a gene set has the name 0.5: give text or a whole"),
+        ({"gene_sets": {None: CLOTTING}}, "a gene set has the name None"),
+        ({"gene_sets": {" ": CLOTTING}}, "a gene set has the name ' '"),
+        ({"gene_sets": {1: [], "1": []}}, "1 names of gene sets occur as text and .*: '1'"),
+        ({"gene_sets": {"Z1": (gene for gene in CLOTTING)}}, "gene set 'Z1' is a generator"),
+        ({"universe": {gene: 1 for gene in CLOTTING}}, "universe is a dict"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):
@@ -457,6 +578,11 @@ class TestGeneNames:
         assert names["symbol"].tolist() == ["PPBP", "not a gene", "PF4"]
         assert names["name"].tolist()[0] == "pro-platelet basic protein"
         assert pd.isna(names["name"][1])
+
+    def test_genes_that_are_no_list_of_text_are_refused(self):
+        for genes in (None, "ENSG00000163736", [1], pd.Index(["ENSG00000163736"])):
+            with pytest.raises(InputError, match=r"genes (is a|contains)"):
+                gene_names(genes)
 
     def test_no_gene_known(self):
         names = gene_names(["a", "b"])

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from mssvae.errors import InputError
-from mssvae.validation import validate_counts, validate_names
+from mssvae.validation import validate_counts, validate_names, validate_not_empty
 
 log = logging.getLogger(__name__)
 
@@ -94,12 +94,7 @@ def read_matrix(adata: anndata.AnnData, layer: str | None, likelihood: str) -> t
     validate_names(adata.obs_names, adata.var_names, "adata")
     if likelihood == "negative_binomial":
         validate_counts(matrix, adata.obs_names, adata.var_names, where)
-        empty = np.flatnonzero(np.asarray(matrix.sum(axis=1)).ravel() == 0)
-        if len(empty):
-            raise InputError(
-                f"{where}: sample {adata.obs_names[empty[0]]!r} has no counts in the "
-                f"{adata.n_vars} features: drop such samples"
-            )
+        validate_not_empty(matrix, adata.obs_names, where)
     dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     dense = np.ascontiguousarray(dense, dtype=np.float32)
     if not np.isfinite(dense).all():

@@ -165,7 +165,9 @@ class MSSVAE:
     ) -> "MSSVAE":
         """Train, and return the model itself.
 
-        Where this fails, the model is as it was before.
+        Where this fails, the model is as it was before. Progress is a bar, on a terminal and in a
+        notebook, and a line every twentieth of the epochs from the logger ``mssvae`` (to see them,
+        ``logging.basicConfig(level=logging.INFO)``).
 
         Parameters
         ----------

@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from mssvae.enrichment import _python, _r
+from mssvae.enrichment._checks import check_genes, named_sets, warn_of_genes_that_do_not_count
 from mssvae.errors import InputError
+from mssvae.validation import whole
 
 ENGINES = ("auto", "clusterprofiler", "base", "python")
 ADJUSTMENTS = ("holm", "hochberg", "hommel", "bonferroni", "BH", "BY", "none")
@@ -37,11 +39,12 @@ def over_representation(
     Parameters
     ----------
     gene_sets
-        Ensembl gene ids (without version suffix) by name of the set. Ids which are repeated or
-        have no annotation are dropped; how many is logged.
+        Ensembl gene ids (without version suffix) by name of the set; a name that is a number
+        becomes text. Ids which are repeated or have no annotation are dropped; how many is logged,
+        a set of which nothing is left and ids with a version as a warning.
     universe
         Ensembl ids of the genes analysed, of which the gene sets are subsets; by default all
-        annotated genes.
+        annotated genes. Genes of a set outside it are logged as a warning.
     engine
         ``"clusterprofiler"`` for ``clusterProfiler::enrichGO``, ``"base"`` for the same test on the
         annotation packages of R alone, ``"python"`` for the same test without R, on ``annotation``;
@@ -63,22 +66,25 @@ def over_representation(
         genes in the order of the gene set, joined by "/"), ``Count`` (k) and ``FoldEnrichment``
         ((k/n) / (M/N)). Sets are in the order given, processes by p-value, then id. A set without
         annotated genes or without processes of an allowed size has no row. ``attrs["engine"]``
-        holds the engine, versions and settings, ``attrs["n_annotated"]`` the n of every set.
+        holds the engine, versions and settings; ``attrs["n_genes"]``, ``attrs["n_annotated"]`` and
+        ``attrs["n_terms"]`` by set the number of its distinct genes, the n and the number of rows.
 
     Raises
     ------
     InputError
-        If genes are not a list of str, no gene of the universe is annotated, a gene set is larger
-        than the universe, a setting is not allowed, ``annotation`` is not such a table, or the
-        engine asked for cannot be had.
+        If genes are not a list of str, two sets have one name, no gene of the universe is
+        annotated, a gene set is larger than the universe, a setting is not allowed, ``annotation``
+        is not such a table, or the engine asked for cannot be had.
     """
-    _check_inputs(gene_sets, universe, engine, adjust)
-    _check_sizes(min_size, max_size)
+    gene_sets = named_sets(gene_sets)
+    _check_inputs(universe, engine, adjust)
+    min_size, max_size = _check_sizes(min_size, max_size)
     functions, engine = _load_engine(engine, annotation)
 
     annotated = set(annotation["gene"] if functions is None else functions.annotated_genes())
     n_background = _count_background(universe, annotated)
     queries = {name: list(dict.fromkeys(genes)) for name, genes in gene_sets.items()}
+    warn_of_genes_that_do_not_count(queries, universe, annotated)
     n_annotated = {name: len(annotated.intersection(genes)) for name, genes in queries.items()}
     for name, n in n_annotated.items():
         if n > n_background:
@@ -109,7 +115,10 @@ def over_representation(
         **settings,
         "n_background": n_background,
     }
+    terms.attrs["n_genes"] = {name: len(genes) for name, genes in queries.items()}
     terms.attrs["n_annotated"] = n_annotated
+    n_terms = terms["set"].value_counts()
+    terms.attrs["n_terms"] = {name: int(n_terms.get(name, 0)) for name in queries}
     return terms
 
 
@@ -132,39 +141,30 @@ def go_gene_sets(min_size: int = 1, max_size: int = 1_000_000) -> pd.DataFrame:
     InputError
         If the sizes are not allowed, or R or its annotation packages are missing.
     """
-    _check_sizes(min_size, max_size)
+    min_size, max_size = _check_sizes(min_size, max_size)
     table = _r.load_functions().go_gene_sets(min_size, max_size)
     sets = _r.to_pandas(table, {"ID": object, "Description": object, "genes": object})
     sets["gene"] = sets.pop("genes").str.split("/")
     return sets.explode("gene", ignore_index=True)
 
 
-def _check_inputs(gene_sets: Any, universe: Any, engine: str, adjust: str) -> None:
-    if not isinstance(gene_sets, dict):
-        raise InputError("gene_sets must be a dict of lists of Ensembl ids by name of the set.")
-    for name, genes in gene_sets.items():
-        _check_genes(genes, f"gene set {name!r}")
+def _check_inputs(universe: Any, engine: str, adjust: str) -> None:
     if universe is not None:
-        _check_genes(universe, "universe")
+        check_genes(universe, "universe")
     if engine not in ENGINES:
         raise InputError(f"engine is {engine!r}: use one of {', '.join(ENGINES)}.")
     if adjust not in ADJUSTMENTS:
         raise InputError(f"adjust is {adjust!r}: use one of {', '.join(ADJUSTMENTS)}.")
 
 
-def _check_genes(genes: Any, what: str) -> None:
-    if not isinstance(genes, list):
-        raise InputError(f"{what} is a {type(genes).__name__}: give a list of Ensembl ids.")
-    for gene in genes:
-        if not isinstance(gene, str):
-            raise InputError(f"{what} contains {gene!r}, which is not a str: give Ensembl ids.")
-
-
-def _check_sizes(min_size: int, max_size: int) -> None:
-    if not 1 <= min_size <= max_size:
+def _check_sizes(min_size: int, max_size: int) -> tuple[int, int]:
+    """Return the smallest and largest size as Python's whole numbers."""
+    min_size, max_size = whole("min_size", min_size), whole("max_size", max_size)
+    if min_size > max_size:
         raise InputError(
             f"min_size is {min_size} and max_size {max_size}: use 1 <= min_size <= max_size."
         )
+    return min_size, max_size
 
 
 def _load_engine(engine: str, annotation: pd.DataFrame | None) -> tuple[Any, str]:

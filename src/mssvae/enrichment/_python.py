@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mssvae.errors import InputError
+from mssvae.validation import listed, require_columns
 
 # What statsmodels calls the methods of R's p.adjust.
 _METHODS = {
@@ -22,13 +23,11 @@ _METHODS = {
 def check_annotation(annotation: Any) -> None:
     """Raise InputError unless ``annotation`` is a table of gene sets."""
     columns = ["ID", "Description", "gene"]
-    if not isinstance(annotation, pd.DataFrame) or not set(columns) <= set(annotation):
-        raise InputError(
-            "annotation must be a table with the columns ID, Description and gene, as "
-            "enrichment.read_gmt and enrichment.go_gene_sets return it."
-        )
-    if annotation[["ID", "gene"]].isna().any(axis=None):
-        raise InputError("annotation has rows without ID or gene: drop them.")
+    require_columns(annotation, columns, "annotation")
+    for column in columns:
+        wrong = [cell for cell in annotation[column].unique() if not isinstance(cell, str)]
+        if wrong:
+            raise InputError(f"annotation: {listed(wrong)} in column {column} is no text")
 
 
 def software() -> dict[str, Any]:
