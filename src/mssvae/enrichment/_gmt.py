@@ -27,8 +27,8 @@ def read_gmt(path: str | os.PathLike) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is missing, damaged or not UTF-8, if a line has no gene or no id, or an id is
-        there twice.
+        If the file is missing, damaged, empty or not UTF-8, if a line has no gene or no id, or an
+        id is there twice.
     """
     read = gzip.open if Path(path).suffix == ".gz" else open
     try:
@@ -38,6 +38,8 @@ def read_gmt(path: str | os.PathLike) -> pd.DataFrame:
         raise InputError(
             f"{path}: gene sets cannot be read ({error}): give a GMT file, plain or .gz"
         ) from error
+    if not lines:
+        raise InputError(f"{path}: there are no gene sets in it: give a GMT file, plain or .gz")
     lines_of_id = {}
     for number, cells in enumerate(lines, 1):
         if not cells[0].strip() or not any(cells[2:]):
@@ -61,7 +63,8 @@ def read_gmt(path: str | os.PathLike) -> pd.DataFrame:
 
 def write_gmt(gene_sets: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write gene sets as `read_gmt` returns them; ``.gz`` is compressed without a time stamp."""
-    groups = gene_sets.groupby(["ID", "Description"], sort=True)["gene"]
+    ordered = gene_sets.sort_values(["ID", "gene"])
+    groups = ordered.groupby(["ID", "Description"], sort=True)["gene"]
     lines = ["\t".join([*names, *genes]) for names, genes in groups]
     content = "".join(f"{line}\n" for line in lines).encode()
     if Path(path).suffix == ".gz":

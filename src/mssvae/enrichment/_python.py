@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mssvae.enrichment._r import TERM_COLUMNS
 from mssvae.errors import InputError
 from mssvae.validation import listed, require_columns
 
@@ -96,7 +97,8 @@ def run(
             }
         )
         tables.append(table.sort_values("pvalue", kind="stable"))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    tables = [table for table in tables if len(table)] or [pd.DataFrame(columns=list(TERM_COLUMNS))]
+    return pd.concat(tables, ignore_index=True).astype(TERM_COLUMNS)
 
 
 def _adjust(p: np.ndarray, method: str) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 from mssvae.annotation import R_PACKAGES
 from mssvae.errors import InputError
 
-_TERM_COLUMNS = {
+TERM_COLUMNS = {
     "set": object,
     "ID": object,
     "Description": object,
@@ -92,7 +92,7 @@ def run(
         functions.clusterprofiler_engine if engine == "clusterprofiler" else functions.base_engine
     )
     table = test(gene_list(queries), gene_vector(universe), adjust, min_size, max_size)
-    return to_pandas(table, _TERM_COLUMNS)
+    return to_pandas(table, TERM_COLUMNS)
 
 
 def gene_vector(genes: list[str] | None) -> Any:
