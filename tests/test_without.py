@@ -1,19 +1,22 @@
 """What a machine without R, browser or data gets, and what is said of what it does not get."""
 
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from test_workflow import snakemake, write_config, write_own_files
 
-from mssvae.enrichment import write_gmt
+from mssvae.enrichment import MissingR, write_gmt
+from mssvae.files import sha256
 
 REPOSITORY = Path(__file__).parents[1]
-COHORT = Path("results/test/cohorts/mine")
 
 
 class TestWorkflowWithoutR:
@@ -38,24 +41,80 @@ class TestWorkflowWithoutR:
         assert "figures/masks.pdf" in told
         assert "processes.pdf" not in told
 
-    def test_gene_sets_are_tested_on_a_file(self, run, tmp_path):
-        genes = [f"ENSG{j:011d}" for j in range(80)]
-        sets = [(f"GO:{k}", f"process {k}", gene) for k in range(4) for gene in genes[k * 10 :]]
+    def test_tests_of_gene_sets_are_planned_where_there_is_a_file(self, run, tmp_path):
         (tmp_path / "GO").mkdir()
-        write_gmt(
-            pd.DataFrame(sets, columns=["ID", "Description", "gene"]), tmp_path / "GO/go_bp.gmt"
-        )
+        (tmp_path / "GO/go_bp.gmt").touch()
         told = run("-n")
         assert "goes without" not in told
         assert "specific_processes.pdf" in told
-        run(str(COHORT / "enrichment/engine.json"), str(COHORT / "tables/gene_names.tsv.gz"))
-        engine = (tmp_path / COHORT / "enrichment/engine.json").read_text()
-        assert '"engine": "python"' in engine
-        assert '"annotation_sha256"' in engine
-        names = pd.read_csv(tmp_path / COHORT / "tables/gene_names.tsv.gz", sep="\t")
-        assert (names["symbol"] == names["gene"]).all()
-        log = tmp_path / "results/test/logs/mine/gene_names.log"
-        assert "Genes are called by their ids." in log.read_text()
+        assert f"{tmp_path}/GO/go_bp.gmt" in told
+
+
+GENES = [f"ENSG{j:011d}" for j in range(80)]
+
+
+class TestScriptsWithoutR:
+    @pytest.fixture
+    def run_script(self, monkeypatch):
+        def load_functions():
+            raise MissingR("R does not start.")
+
+        monkeypatch.setattr("mssvae.enrichment._r.load_functions", load_functions)
+        monkeypatch.setattr("mssvae.logs.log_to", lambda path: None)
+
+        def run(name, **parts):
+            parts = {key: SimpleNamespace(**values) for key, values in parts.items()}
+            snakemake = SimpleNamespace(log=["log"], **parts)
+            script = str(REPOSITORY / "scripts" / name)
+            runpy.run_path(script, init_globals={"snakemake": snakemake})
+
+        return run
+
+    def test_gene_sets_are_tested_on_the_file(self, run_script, tmp_path):
+        sets = [(f"GO:{k}", f"process {k}", gene) for k in range(4) for gene in GENES[k * 10 :]]
+        table = pd.DataFrame(sets, columns=["ID", "Description", "gene"])
+        write_gmt(table, tmp_path / "given.gmt")
+        written = tmp_path / "go_bp.gmt.gz"
+        given = [tmp_path / "given.gmt"]
+        run_script("go_gene_sets.py", input={"given": given}, output={"sets": written})
+        (tmp_path / "sets.json").write_text(json.dumps({"Z1": GENES[:10]}))
+        pd.DataFrame({"gene": GENES}).to_csv(tmp_path / "masks.tsv", sep="\t")
+        names = ("terms.tsv", "summary.tsv", "engine.json")
+        terms, summary, engine = (tmp_path / name for name in names)
+        run_script(
+            "enrichment.py",
+            input={
+                "gene_sets": tmp_path / "sets.json",
+                "universe": tmp_path / "masks.tsv",
+                "annotation": [written],
+            },
+            params={"engine": "auto", "adjust": "BY", "fdr": 0.05},
+            output={"terms": terms, "summary": summary, "engine": engine},
+        )
+        assert pd.read_csv(terms, sep="\t")["ID"].tolist() == ["GO:0"]
+        told = json.loads(engine.read_text())
+        assert told["engine"] == "python"
+        assert told["annotation_sha256"] == sha256(written)
+
+    def test_without_a_file_the_processes_cannot_be_written_and_it_says_what_to_do(
+        self, run_script, tmp_path
+    ):
+        with pytest.raises(MissingR, match=r"R does not start.*GO/go_bp\.gmt\.gz"):
+            run_script(
+                "go_gene_sets.py", input={"given": []}, output={"sets": tmp_path / "go_bp.gmt"}
+            )
+
+    def test_genes_are_called_by_their_ids(self, run_script, tmp_path, caplog):
+        pd.DataFrame({"gene": GENES}).to_csv(tmp_path / "masks.tsv", sep="\t")
+        run_script(
+            "gene_names.py",
+            input={"genes": tmp_path / "masks.tsv"},
+            output={"names": tmp_path / "names.tsv"},
+        )
+        names = pd.read_csv(tmp_path / "names.tsv", sep="\t")
+        assert names["symbol"].tolist() == GENES
+        assert names["name"].isna().all()
+        assert "Genes are called by their ids." in caplog.text
 
 
 class TestListOfResults:
