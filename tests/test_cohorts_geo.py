@@ -381,6 +381,12 @@ def test_a_wrong_checksum_is_an_error_and_the_right_one_passes(registry):
         (("GSE1:", "GSE7:"), "no dataset 'GSE1', only GSE7"),
         (("  title", "  titel"), "entry GSE1 .* unknown key.*titel"),
         (("  label: cancer type\n", ""), "entry GSE1 has a missing.*label"),
+        (("  citation: Nobody\n", "  title: Again\n"), "'title' is there twice"),
+        (("{n_samples: 4}", "{n_samples: four}"), "entry GSE1 expects n_samples to be 'four'"),
+        (
+            ("    - name: series", "    - series\n    - name: series"),
+            "entry GSE1 has 'series' where",
+        ),
         (
             ("name: counts", "rename: {'(': ''}\n    name: counts"),
             "renames samples by '.', which is no",
@@ -391,6 +397,15 @@ def test_a_wrong_registry_is_an_error_that_names_the_entry(registry, change, mes
     registry.write_text(registry.read_text().replace(*change))
     with pytest.raises(InputError, match=rf"datasets\.yaml: .*{message}"):
         load(registry)
+
+
+def test_a_group_that_the_mapping_lacks_is_told_before_any_download(registry, tmp_path):
+    with pytest.raises(
+        InputError, match=r"platelet\.tsv: no label has the group 'Helthy' .* Healthy"
+    ):
+        cohorts.from_geo(
+            cohorts.read_registry(registry, ["GSE1"]), MAPPING, ["Helthy"], cache=tmp_path / "none"
+        )
 
 
 def test_a_dataset_asked_for_twice_is_an_error(registry):

@@ -16,6 +16,7 @@ from mssvae.enrichment import (
     _checks,
     _over_representation,
     _r,
+    check_gene_ids,
     gene_names,
     go_gene_sets,
     max_sets,
@@ -364,6 +365,35 @@ def test_sets_may_be_called_by_numbers():
     summary = summarise(terms, {0: CLOTTING, "1": [], "β-set": CLOTTING})
     assert summary["set"].tolist() == ["0", "1", "β-set"]
     assert summary["n_annotated"].tolist() == [4, 0, 4]
+
+
+# Which names of genes it takes
+
+
+@pytest.mark.parametrize(
+    ("gene", "kind"),
+    [
+        ("TP53", "symbols or other names"),
+        ("Trp53", "symbols or other names"),
+        ("", "symbols or other names"),
+        ("ENSMUSG00000059552", "Ensembl ids of another species"),
+        ("ENST00000269305", "Ensembl ids of another species, or not of genes"),
+        ("ensg00000141510", "Ensembl ids in other capitals"),
+        ("ENSG00000141510.18", "Ensembl ids with a version"),
+        ("7157", "numbers, as of Entrez"),
+    ],
+)
+def test_names_that_are_no_human_ensembl_ids_are_told(gene, kind, caplog):
+    with pytest.raises(InputError, match=rf"cohort x: 1 of 1 genes .*1 {kind}.*engine: none"):
+        check_gene_ids([gene], "cohort x")
+    check_gene_ids([gene, "ENSG00000141510"], "cohort x")
+    assert "cohort x: 1 of 2 genes are not called by an Ensembl id of human genes" in caplog.text
+    assert f"{gene!r}" in caplog.text
+
+
+def test_human_ensembl_ids_are_nothing_to_speak_of(caplog):
+    check_gene_ids(["ENSG00000141510", "ENSG00000000419"], "cohort x")
+    assert caplog.text == ""
 
 
 # Which processes the figures show

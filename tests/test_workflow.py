@@ -256,7 +256,6 @@ class TestConfig:
         monkeypatch.setenv("HOME", str(home))
         code, output = self.plan(tmp_path, counts="~/counts.tsv.gz", samples="~/samples.tsv")
         assert code == 0, output
-        assert "home/counts.tsv.gz" in output
 
 
 @pytest.fixture(scope="module")
