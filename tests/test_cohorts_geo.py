@@ -521,7 +521,7 @@ def run_script(registry, tmp_path, monkeypatch):
     )
     write_gmt(terms, tmp_path / "go.gmt")
 
-    def run(go_gene_sets=tmp_path / "go.gmt", **params):
+    def run(go_gene_sets=tmp_path / "go.gmt", engine="none", **params):
         defaults = dict.fromkeys(["groups", "group_column", "data_folder"], None)
         snakemake = SimpleNamespace(
             input=SimpleNamespace(
@@ -536,6 +536,8 @@ def run_script(registry, tmp_path, monkeypatch):
                 **defaults | {"datasets": ["GSE1"], "seed": 3, "cache": tmp_path / "cache"} | params
             ),
             log=[tmp_path / "log"],
+            config={"cohorts": {"mine": {"enrichment": {"engine": engine}}}},
+            wildcards=SimpleNamespace(cohort="mine"),
         )
         script = ROOT / "scripts" / "cohort_counts.py"
         runpy.run_path(str(script), init_globals={"snakemake": snakemake})
@@ -559,7 +561,7 @@ def test_auto_falls_back_to_a_synthetic_cohort_and_says_so(run_script, caplog):
 
 
 def test_without_go_gene_sets_the_processes_are_made_up_and_it_says_so(run_script, caplog):
-    adata, _ = run_script(go_gene_sets=None, source="synthetic", engine="none")
+    adata, _ = run_script(go_gene_sets=None, source="synthetic")
     assert adata.var_names.str.startswith("made_up_gene_").all()
     assert adata.uns["truth"]["shared"][0].startswith("made_up_")
     assert "the processes in the cohort are MADE UP" in caplog.text

@@ -47,7 +47,7 @@ class TestWorkflowWithoutR:
         told = run("-n")
         assert "goes without" not in told
         assert "specific_processes.pdf" in told
-        assert f"{tmp_path}/GO/go_bp.gmt" in told
+        assert "Reading the Gene Ontology processes" in told
 
 
 GENES = [f"ENSG{j:011d}" for j in range(80)]
