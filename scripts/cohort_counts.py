@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import logging
 
 from mssvae import cohorts, enrichment, simulate
-from mssvae.files import atomic_path, read_table, write_json
+from mssvae.files import atomic_path, write_json
 
 params = snakemake.params
 
@@ -25,7 +25,14 @@ def from_geo():
 
 def synthetic():
     """Simulate a cohort in their place."""
-    terms = read_table(snakemake.input.go_gene_sets)
+    path = getattr(snakemake.input, "go_gene_sets", None)
+    if path is None:
+        logging.warning("No GO gene sets are at hand: the processes in the cohort are MADE UP.")
+        terms = simulate.made_up_processes(seed=params.seed)
+    else:
+        terms = enrichment.read_gmt(path)
+        sizes = terms.groupby("ID")["gene"].transform("size")
+        terms = terms[sizes.between(*simulate.TERM_SIZE)]
     adata = simulate.cohort(terms, seed=params.seed)
     labels = adata.obs["label"]
     adata.obs["group"] = cohorts.ordered_groups(

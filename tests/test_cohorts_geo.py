@@ -16,6 +16,7 @@ import yaml
 from cohort_files import COUNTS, SHEET, text_file
 
 from mssvae import cohorts
+from mssvae.enrichment import write_gmt
 from mssvae.errors import InputError
 from mssvae.files import sha256
 
@@ -518,15 +519,15 @@ def run_script(registry, tmp_path, monkeypatch):
         [(f"GO:{g // 40}", f"term {g // 40}", f"ENSG{g:05}") for g in range(16_000)],
         columns=["ID", "Description", "gene"],
     )
-    terms.to_csv(tmp_path / "go.tsv", sep="\t", index=False)
+    write_gmt(terms, tmp_path / "go.gmt")
 
-    def run(**params):
+    def run(go_gene_sets=tmp_path / "go.gmt", engine="none", **params):
         defaults = dict.fromkeys(["groups", "group_column", "data_folder"], None)
         snakemake = SimpleNamespace(
             input=SimpleNamespace(
                 registry=registry,
                 groups=MAPPING,
-                go_gene_sets=tmp_path / "go.tsv",
+                go_gene_sets=go_gene_sets,
                 counts=text_file(tmp_path / "counts.tsv", COUNTS),
                 samples=text_file(tmp_path / "samples.tsv", SHEET),
             ),
@@ -535,8 +536,8 @@ def run_script(registry, tmp_path, monkeypatch):
                 **defaults | {"datasets": ["GSE1"], "seed": 3, "cache": tmp_path / "cache"} | params
             ),
             log=[tmp_path / "log"],
-            config={"cohorts": {"platelet": {"enrichment": {"engine": "none"}}}},
-            wildcards=SimpleNamespace(cohort="platelet"),
+            config={"cohorts": {"mine": {"enrichment": {"engine": engine}}}},
+            wildcards=SimpleNamespace(cohort="mine"),
         )
         script = ROOT / "scripts" / "cohort_counts.py"
         runpy.run_path(str(script), init_globals={"snakemake": snakemake})
@@ -557,6 +558,13 @@ def test_auto_falls_back_to_a_synthetic_cohort_and_says_so(run_script, caplog):
     assert source["seed"] == 3
     assert "counts.txt.gz" in caplog.text
     assert "A SYNTHETIC cohort takes the place of the real one" in caplog.text
+
+
+def test_without_go_gene_sets_the_processes_are_made_up_and_it_says_so(run_script, caplog):
+    adata, _ = run_script(go_gene_sets=None, source="synthetic")
+    assert adata.var_names.str.startswith("made_up_gene_").all()
+    assert adata.uns["truth"]["shared"][0].startswith("made_up_")
+    assert "the processes in the cohort are MADE UP" in caplog.text
 
 
 def test_a_synthetic_cohort_has_the_groups_of_the_config_in_their_order(run_script):

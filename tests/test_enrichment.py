@@ -11,18 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mssvae import InputError
+from mssvae import InputError, annotation
 from mssvae.enrichment import (
     _checks,
     _over_representation,
+    _python,
     _r,
     check_gene_ids,
     gene_names,
     go_gene_sets,
     max_sets,
     over_representation,
+    read_gmt,
     summarise,
     top_processes,
+    write_gmt,
 )
 
 COLUMNS = [
@@ -38,8 +41,11 @@ CLOTTING = [
 ]  # F2 FGA ...
 
 
+pytestmark = pytest.mark.usefixtures("r")
+
+
 def has_clusterprofiler() -> bool:
-    return _r.installed_version(_r.load_functions(), "clusterProfiler") != ""
+    return annotation.has_r() and _r.installed_version(_r.load_functions(), "clusterProfiler") != ""
 
 
 # Against the tables of the real enrichGO
@@ -76,6 +82,43 @@ def assert_reproduces(terms, golden_path):
         np.testing.assert_allclose(terms[column], golden[column], rtol=1e-10, atol=0)
 
 
+@pytest.fixture(scope="module")
+def go_annotation(r, tmp_path_factory):
+    """R's annotation, by way of a file."""
+    path = tmp_path_factory.mktemp("go") / "go_bp.gmt.gz"
+    write_gmt(go_gene_sets(), path)
+    return read_gmt(path)
+
+
+def test_python_engine_reproduces_clusterprofiler(
+    go_annotation, golden_sets, golden_universe, golden_folder
+):
+    terms = over_representation(
+        golden_sets, golden_universe, engine="python", annotation=go_annotation
+    )
+    assert_reproduces(terms, golden_folder / "enrichment" / "golden_enrichGO.tsv.gz")
+
+
+def test_python_engine_reproduces_clusterprofiler_without_universe(
+    go_annotation, golden_sets, golden_runs, golden_folder
+):
+    names = golden_runs.loc[golden_runs["table"] == "default", "set"]
+    sets = {name: golden_sets[name] for name in names}
+    terms = over_representation(sets, engine="python", annotation=go_annotation)
+    assert_reproduces(
+        terms, golden_folder / "enrichment" / "golden_enrichGO_default_universe.tsv.gz"
+    )
+
+
+@pytest.mark.parametrize("adjust", _over_representation.ADJUSTMENTS)
+def test_python_engine_adjusts_as_r_does(adjust):
+    from rpy2 import robjects
+
+    p = np.random.default_rng(2).beta(0.3, 1, 60).round(3)  # With ties.
+    expected = robjects.r["p.adjust"](robjects.FloatVector(p), adjust)
+    np.testing.assert_allclose(_python._adjust(p, adjust), expected, rtol=1e-12)
+
+
 def test_base_engine_reproduces_clusterprofiler(tested_sets, golden_folder):
     assert_reproduces(tested_sets, golden_folder / "enrichment" / "golden_enrichGO.tsv.gz")
 
@@ -104,7 +147,10 @@ def test_summary_has_a_row_for_every_set_and_zeros_where_clusterprofiler_gives_n
     assert summary.loc["duplicates", ["n_genes", "n_annotated"]].tolist() == [60, 60]
 
 
-@pytest.mark.skipif("not has_clusterprofiler()", reason="R has no clusterProfiler here")
+@pytest.mark.skipif(
+    "not has_clusterprofiler()",
+    reason="clusterProfiler: R has none (conda: bioconductor-clusterprofiler=4.10.0)",
+)
 def test_engines_agree(golden_sets, golden_universe):
     some = {name: golden_sets[name] for name in ["planted_01", "tiny_1", "empty", "outside_mixed"]}
     base = over_representation(some, golden_universe, engine="base")
@@ -193,7 +239,7 @@ def test_base_engine_agrees_with_exact_fractions(universe):
                 {"ID": _r.gene_vector(list(terms)), "gene": _r.gene_vector(list(genes))}
             ),
         ),
-        _over_representation._TERM_COLUMNS,
+        _r.TERM_COLUMNS,
     )
     for name, query in gene_sets.items():
         expected = literal_test(query, universe, annotation, 2, 10)
@@ -511,7 +557,7 @@ def test_clusterprofiler_with_other_rules_is_refused(engine, version):
         _over_representation._choose_engine(engine, version)
 
 
-@pytest.mark.skipif("has_clusterprofiler()", reason="R has clusterProfiler here")
+@pytest.mark.skipif("has_clusterprofiler()", reason="clusterProfiler: this tests its absence")
 def test_missing_clusterprofiler_is_an_error_when_asked_for():
     with pytest.raises(InputError, match=r"conda: bioconductor-clusterprofiler=4\.10\.0"):
         over_representation({"Z1": CLOTTING}, engine="clusterprofiler")

@@ -290,7 +290,7 @@ def seen(page, tmp_path_factory):
     return visit(page, tmp_path_factory.mktemp("wide"), 1280)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="a browser: apt-get install chromium")
 class TestInABrowser:
     def test_it_opens_at_the_factor_with_most_to_see(self, seen):
         opened = seen["opened"]

@@ -40,7 +40,7 @@ def run(command, folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(r, tmp_path_factory):
     """A copy of the repository in which every step of the tutorial was taken."""
     folder = tmp_path_factory.mktemp("tutorial")
     for name in ("config", "envs", "profiles", "scripts", "src", "workflow"):

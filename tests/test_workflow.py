@@ -259,7 +259,7 @@ class TestConfig:
 
 
 @pytest.fixture(scope="module")
-def own_cohort(tmp_path_factory):
+def own_cohort(r, tmp_path_factory):
     """A finished run on files of one's own."""
     folder = tmp_path_factory.mktemp("own")
     config = write_config(folder, write_own_files(folder))

@@ -3,9 +3,10 @@
 
 rule go_gene_sets:
     input:
-        code=library("enrichment/*", "validation.py"),
+        given=[GO_FILE] if GO_FILE else [],
+        code=library("enrichment/*", "annotation.py", "validation.py"),
     output:
-        table="results/{run}/resources/go_gene_sets.tsv.gz",
+        sets="results/{run}/resources/go_bp.gmt.gz",
     log:
         "results/{run}/logs/go_gene_sets.log",
     benchmark:
@@ -16,11 +17,8 @@ rule go_gene_sets:
     resources:
         mem_mb=3000,
         runtime=15,
-    params:
-        min_size=30,
-        max_size=120,
     message:
-        "Reading Gene Ontology gene sets to plant in a synthetic cohort"
+        "Reading the Gene Ontology processes and their genes"
     script:
         "../../scripts/go_gene_sets.py"
 

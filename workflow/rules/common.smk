@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
+from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version, update_config
 
 min_version("9.0")
@@ -16,9 +18,14 @@ if not workflow.overwrite_configfiles:
 
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
-# Where the library is not installed, as in conda environments, scripts find it here.
+# The library of this checkout, for Snakemake, for scripts in conda environments, which drop the
+# variable, and for scripts in a virtual environment, which may be of another checkout.
 sys.path.insert(0, str(REPOSITORY / "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")])
+)
 
+from mssvae import annotation
 from mssvae.configs import checked_config
 from mssvae.provenance import FIT_SOURCES
 from mssvae.yaml_files import read_yaml
@@ -49,6 +56,22 @@ if "container" in config:
 
 
 COHORTS = config.get("cohorts", {})
+R_IS_THERE = (
+    DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    or annotation.has_r()
+)
+# GO gene sets that are given, for machines without R.
+GO_FILE = annotation.go_file([os.environ.get("MSSVAE_DATA"), "resources/cache"])
+
+if not (R_IS_THERE or GO_FILE):
+    for name, cohort in COHORTS.items():
+        if cohort["enrichment"]["engine"] == "auto":
+            cohort["enrichment"]["engine"] = "none"
+            logger.warning(
+                f"Cohort {name} goes without tests of gene sets: no R with its annotation, no "
+                f"file of GO gene sets. {annotation.ADVICE}"
+            )
+
 # Those whose factors are tested for processes.
 ENRICHED = [
     name for name, cohort in COHORTS.items() if cohort["enrichment"]["engine"] != "none"
@@ -59,6 +82,9 @@ SIMULATIONS = config.get(
 )
 REPLICATES = SIMULATIONS["replicates"]
 SETTINGS = SIMULATIONS["settings"]
+
+
+GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
 
 
 def any_of(names):
@@ -116,9 +142,28 @@ def cohort_inputs(wildcards):
             "registry": str(REPOSITORY / "config/datasets.yaml"),
             "groups": os.path.expanduser(cohort["group_mapping"]),
         }
-    if cohort["source"] in ("auto", "synthetic"):
-        inputs |= {"go_gene_sets": "results/{run}/resources/go_gene_sets.tsv.gz"}
+    if cohort["source"] in ("auto", "synthetic") and plants_go(wildcards):
+        inputs |= {"go_gene_sets": GO_SETS}
     return inputs
+
+
+def plants_go(wildcards):
+    """Whether GO processes are planted in a synthetic cohort; made-up ones where none can be had.
+
+    Real counts that were read without GO gene sets do not ask for them once there are any.
+    """
+    if counts_read(wildcards) and not Path(GO_SETS.format(**wildcards)).exists():
+        return False
+    tested = COHORTS[wildcards.cohort]["enrichment"]["engine"] != "none"
+    return bool(R_IS_THERE or GO_FILE or tested)
+
+
+def tested_on(wildcards):
+    """The GO gene sets that the engine in Python tests on; those in R have their own."""
+    engine = COHORTS[wildcards.cohort]["enrichment"]["engine"]
+    return (
+        [GO_SETS] if engine == "python" or (engine == "auto" and not R_IS_THERE) else []
+    )
 
 
 def data_folder(wildcards):

@@ -5,7 +5,8 @@ rule enrichment:
     input:
         gene_sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         universe="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
-        code=library("enrichment/*", "validation.py"),
+        annotation=tested_on,
+        code=library("enrichment/*", "annotation.py", "validation.py"),
     output:
         terms=report(
             "results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",

@@ -12,6 +12,8 @@ from mssvae.simulate._counts import negative_binomial_counts
 from mssvae.simulate._factors import seed_for_files
 from mssvae.validation import require_columns, whole
 
+# Smallest and largest number of genes of a planted term.
+TERM_SIZE = (30, 120)
 # Samples of each group in GSE68086, in the order of Table 1.
 _PLATELET_GROUPS = {
     "Healthy": 55,
@@ -36,7 +38,7 @@ def cohort(
     n_genes: int = 12_000,
     n_shared: int = 12,
     n_specific: int = 3,
-    term_size: tuple[int, int] = (30, 120),
+    term_size: tuple[int, int] = TERM_SIZE,
     seed: int = 0,
 ) -> ad.AnnData:
     """Simulate a platelet-like cohort in which GO terms are the factors.
@@ -155,6 +157,32 @@ def cohort(
         "total_counts": int(adata.X.sum(dtype=np.float64)),
     }
     return adata
+
+
+def made_up_processes(n: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Return made-up processes for `cohort`, where no GO terms can be had.
+
+    Parameters
+    ----------
+    n
+        Number of processes, no two with a gene in common.
+    seed
+        Seed of their sizes, of the range ``TERM_SIZE``.
+
+    Returns
+    -------
+    DataFrame
+        One row per process and gene: ``ID``, ``Description``, ``gene``.
+    """
+    sizes = np.random.default_rng(seed).integers(TERM_SIZE[0], TERM_SIZE[1] + 1, n)
+    number = np.repeat(np.arange(1, n + 1), sizes)
+    return pd.DataFrame(
+        {
+            "ID": [f"made_up_{i:04d}" for i in number],
+            "Description": [f"made-up process {i}" for i in number],
+            "gene": [f"made_up_gene_{j:05d}" for j in range(1, len(number) + 1)],
+        }
+    )
 
 
 def _checked_groups(groups: Mapping[str, int]) -> dict[str, int]:
