@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import anndata
@@ -142,7 +143,37 @@ def read_matrix(
 
     Raises InputError if the likelihood cannot be that of the values.
     """
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    values = read_values(adata, layer, likelihood, names)
+    dense, where = values.numpy(), _where(layer)
+    if likelihood == "negative_binomial":
+        if (dense == dense[0]).all():
+            raise InputError(f"{where}: all {len(dense)} samples have the same counts")
+        return values
+    matrix, features = adata.X if layer is None else adata.layers[layer], names[1]
+    rounding = _rounding_error(matrix.dtype)
+    largest, least = dense.max(0), dense.min(0)
+    spread = _ROUNDING_ERRORS * rounding * np.maximum(np.abs(largest), np.abs(least))
+    constant = features[largest - least <= spread]
+    if len(constant):
+        raise InputError(
+            f"{where}: {len(constant)} features have the same value in every sample, such "
+            f"as {listed(constant)} (but for rounding): remove them first"
+        )
+    return values
+
+
+def _where(layer: str | None) -> str:
+    return "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+
+
+def read_values(
+    adata: anndata.AnnData, layer: str | None, likelihood: str, names: tuple[pd.Index, pd.Index]
+) -> torch.Tensor:
+    """Return a copy of values, dense, [N, G]: counts in single precision, others in double.
+
+    Raises InputError if the likelihood cannot be that of single values.
+    """
+    where = _where(layer)
     if layer is not None and layer not in list(adata.layers):
         raise InputError(f"adata has no layer {layer!r}: choose one of {list(adata.layers)}")
     matrix = adata.X if layer is None else adata.layers[layer]
@@ -153,7 +184,6 @@ def read_matrix(
     def place(i: int, j: int) -> str:
         return f"sample {samples[i]!r}, feature {features[j]!r}"
 
-    rounding = _rounding_error(matrix.dtype)
     matrix = as_numbers(matrix, where, place)
     counts = likelihood == "negative_binomial"
     if counts:
@@ -164,19 +194,75 @@ def read_matrix(
     dense = np.ascontiguousarray(matrix.toarray() if sparse.issparse(matrix) else matrix)
     bad = ~(np.abs(dense) < _LARGEST)
     refuse(bad, where, "missing, infinite or above 1e300: remove or impute such values", place)
-    if counts:
-        if (dense == dense[0]).all():
-            raise InputError(f"{where}: all {len(dense)} samples have the same counts")
-    else:
-        largest, least = dense.max(0), dense.min(0)
-        spread = _ROUNDING_ERRORS * rounding * np.maximum(np.abs(largest), np.abs(least))
-        constant = features[largest - least <= spread]
-        if len(constant):
-            raise InputError(
-                f"{where}: {len(constant)} features have the same value in every sample, such "
-                f"as {listed(constant)} (but for rounding): remove them first"
-            )
     return torch.from_numpy(dense)
+
+
+@dataclass(frozen=True)
+class NewSamples:
+    """Samples that a model was not fitted to.
+
+    Attributes
+    ----------
+    names : Index [n]
+    studies : list of str
+    study : array [n]
+        The number of each sample's study.
+    features : Index [g]
+        Those of the model that the samples have.
+    x : Tensor [n, g]
+    """
+
+    names: pd.Index
+    studies: list[str]
+    study: np.ndarray
+    features: pd.Index
+    x: torch.Tensor
+
+
+def read_new(
+    adata: anndata.AnnData, settings: Mapping[str, object], var_names: pd.Index
+) -> NewSamples:
+    """Return new samples of a model with these settings and features.
+
+    Raises InputError if there are none, no feature is the model's, or values cannot be of the
+    likelihood.
+    """
+    require_anndata(adata)
+    samples, features = read_names(adata)
+    known = features.isin(var_names)
+    if not known.any():
+        raise InputError(
+            f"adata has none of the {len(var_names)} features of the model, such as "
+            f"{var_names[0]!r}: are they called otherwise?"
+        )
+    study_key, layer = settings["study_key"], settings["layer"]
+    if list(adata.obs).count(study_key) != 1 or adata.obs[study_key].isna().any():
+        raise InputError(f"adata.obs[{study_key!r}], the study of each sample, is not there")
+    column = adata.obs[study_key].astype(str)
+    values = read_values(adata, layer, settings["likelihood"], (samples, features))[:, known]
+    codes, studies = pd.factorize(column)
+    return NewSamples(samples, studies.tolist(), codes, features[known], values)
+
+
+def observed_features(
+    features: pd.Index, observed: Sequence[str] | None, var_names: pd.Index
+) -> torch.Tensor:
+    """Return which of a model's features are observed, bool [G].
+
+    Raises InputError if some of ``observed`` are not there.
+    """
+    if observed is None:
+        observed = features
+    elif isinstance(observed, str):
+        raise InputError(f"observed must be a list of features, not {observed!r}")
+    observed = pd.Index([str(name) for name in observed])
+    unknown = observed.difference(features, sort=False)
+    if len(unknown) or not len(observed):
+        raise InputError(
+            f"observed must be features of the model that adata has; these are none: "
+            f"{listed(unknown)}"
+        )
+    return torch.from_numpy(np.array(var_names.isin(observed)))
 
 
 def _rounding_error(dtype: np.dtype) -> float:

@@ -18,12 +18,13 @@ _HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 _STIRLING_FROM = 16.0
 
 
-def _log_softplus(output: Tensor) -> Tensor:
+def log_softplus(output: Tensor) -> Tensor:
     """Return log(softplus(output)), far below zero the output itself: softplus underflows."""
     return torch.where(output < -30, output, torch.log(functional.softplus(output.clamp_min(-30))))
 
 
-def _inverse_softplus(y: Tensor) -> Tensor:
+def inverse_softplus(y: Tensor) -> Tensor:
+    """Return x with softplus(x) = y, for y > 0."""
     return y + torch.log(-torch.expm1(-y))
 
 
@@ -118,6 +119,11 @@ class Gaussian(nn.Module):
         return -0.5 * (log_sigma2 + (x - output).square() * torch.exp(-log_sigma2))
 
     @staticmethod
+    def mean(output: Tensor, log_library: None) -> Tensor:
+        """Return expected values, [B, g]."""
+        return output
+
+    @staticmethod
     def residual(x: Tensor, output: Tensor, log_library: None, log_sigma2: Tensor) -> Tensor:
         """Return the residuals in standard deviations of the noise, [B, g]."""
         return (x - output) * torch.exp(-0.5 * log_sigma2)
@@ -182,7 +188,7 @@ class NegativeBinomial(nn.Module):
         """
         library = NegativeBinomial.library(x)
         mean = (x.double() / library).mean(0).clamp_min(float(1 / library.sum()))
-        return _inverse_softplus(mean)
+        return inverse_softplus(mean)
 
     @staticmethod
     def log_base(x: Tensor) -> Tensor:
@@ -206,9 +212,14 @@ class NegativeBinomial(nn.Module):
         ``log_library`` [B, 1] is the logarithm of the library size in counts / G.
         """
         theta = torch.exp(log_theta)
-        log_odds = log_library + _log_softplus(output) - log_theta  # Of mu / (mu + theta).
+        log_odds = log_library + log_softplus(output) - log_theta  # Of mu / (mu + theta).
         of_mean = theta * functional.softplus(log_odds) + x * functional.softplus(-log_odds)
         return _LogGammaRatio.apply(x, theta) - of_mean
+
+    @staticmethod
+    def mean(output: Tensor, log_library: Tensor) -> Tensor:
+        """Return expected counts, [B, g]."""
+        return torch.exp(log_library) * functional.softplus(output)
 
     @staticmethod
     def residual(x: Tensor, output: Tensor, log_library: Tensor, log_theta: Tensor) -> Tensor:
@@ -224,7 +235,7 @@ class NegativeBinomial(nn.Module):
         At the observed library size. A zero counts as a half, which is where an output still means
         something: softplus is almost 0 far below it.
         """
-        return _inverse_softplus(x.clamp_min(0.5) / NegativeBinomial.library(x)).to(x.dtype)
+        return inverse_softplus(x.clamp_min(0.5) / NegativeBinomial.library(x)).to(x.dtype)
 
     @staticmethod
     def log_prior(log_theta: Tensor) -> Tensor:

@@ -19,11 +19,17 @@ import torch
 from mssvae import __version__
 from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
+from mssvae.fitting.loop import fit_linear
+from mssvae.fitting.nonlinearity import calls_for_networks
+from mssvae.fitting.result import write as write_linear
+from mssvae.inference import Samples, infer
 from mssvae.inputs import (
     Units,
     check_own_units,
+    observed_features,
     read_matrix,
     read_names,
+    read_new,
     read_studies,
     require_anndata,
     resolve_device,
@@ -37,6 +43,7 @@ from mssvae.settings import PRESETS, FitSettings, model_settings
 from mssvae.surroundings import own_surroundings
 from mssvae.tables import FactorTables, assign, factor_table, factor_tables, write_factors
 from mssvae.training import fit
+from mssvae.validation import listed
 
 log = logging.getLogger(__name__)
 
@@ -225,32 +232,114 @@ class MSSVAE:
             if key not in known:
                 raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
         fit_settings = replace(PRESETS[preset], **settings).for_samples(len(self._x))
-        log.info("fit on %s with %s", self.device, fit_settings)
-        kept = None
-        if checkpoint is not None:
-            kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
-        start = copy.deepcopy(self.module.state_dict())
+        start = copy.deepcopy(self.module)
         try:
             if not fit_settings.standardise:
                 self._set_units(standardise=False)
                 self.module.start(self._x)
-            self._history = fit(
-                self.module,
-                self._x,
-                self._study,
-                self._studies,
-                fit_settings,
-                self._settings["seed"],
-                kept,
-            )
+            fit_settings = self._with_decoder(fit_settings)
+            log.info("fit on %s with %s", self.device, fit_settings)
+            if fit_settings.decoder == "linear":
+                self._history = self._fit_linear(fit_settings)
+            else:
+                kept = None
+                if checkpoint is not None:
+                    kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
+                self._history = fit(
+                    self.module,
+                    self._x,
+                    self._study,
+                    self._studies,
+                    fit_settings,
+                    self._settings["seed"],
+                    kept,
+                )
         except BaseException:  # Ctrl-C too: half a fit is nothing to go on from.
             self._set_units(standardise=True)
-            self.module.load_state_dict(start)
+            self.module = start
             self.module.eval()
             raise
         self.fit_settings = fit_settings
         self._warn_without_factors()
         return self
+
+    @own_surroundings()
+    @torch.no_grad()
+    def predict(
+        self, adata: anndata.AnnData | None = None, observed: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return expected values by the reported masks.
+
+        Posterior means over the factors, not values at one point.
+
+        Parameters
+        ----------
+        adata : AnnData [n x g], optional
+            Samples of studies that the model was fitted to, with the study column and layer of
+            the fitted data. Features are matched by name: others are passed over, missing ones
+            inferred. Default the fitted samples.
+        observed : list of str, optional
+            Features to infer factors and library sizes from; default all that ``adata`` has.
+
+        Returns
+        -------
+        DataFrame [n x G]
+            In units of the data.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, ``adata`` has a study that is new, or values that the
+            likelihood cannot have, or no feature of the model is observed.
+        """
+        self._require_fit()
+        names, samples = self._samples(adata, observed, new_studies=False)
+        expected = np.empty((len(names), len(self.var_names)))
+        for group in samples:
+            expected[group.rows] = infer(self.module, group).expected.double().cpu().numpy()
+        if self._units is not None:
+            units = self._units
+            expected = units.centre.numpy() + units.scale.numpy() * expected
+        return pd.DataFrame(expected, names, self.var_names)
+
+    @own_surroundings()
+    @torch.no_grad()
+    def transform(
+        self, adata: anndata.AnnData, observed: Sequence[str] | None = None
+    ) -> FactorTables:
+        """Return posterior means of the factors of new samples.
+
+        Parameters are as in ``predict``; samples of studies that the model does not know have the
+        shared factors alone.
+
+        Returns
+        -------
+        FactorTables
+            ``shared`` [n x K_S]; ``specific[m]``, the samples of study m alone.
+
+        Raises
+        ------
+        InputError
+            As ``predict``, but for new studies.
+        """
+        self._require_fit()
+        names, samples = self._samples(adata, observed, new_studies=True)
+        n_shared = self._settings["n_shared"]
+        shared = torch.zeros(len(names), n_shared)
+        own = {m: (names[:0], self.module.masks[m + 1][:0]) for m in range(len(self._studies))}
+        for group in samples:
+            means = infer(self.module, group).means.cpu()
+            shared[group.rows] = means[:, :n_shared]
+            if group.study is not None:
+                own[group.study] = (names[group.rows], means[:, n_shared:])
+        alive = [alive.cpu() for alive in self.module.alive]
+        return FactorTables(
+            factor_table(shared * alive[0], names, "shared"),
+            {
+                name: factor_table(own[m][1].cpu() * alive[m + 1], own[m][0], name)
+                for m, name in enumerate(self._studies)
+            },
+        )
 
     @property
     def masks(self) -> FactorTables:
@@ -448,6 +537,8 @@ class MSSVAE:
                 )
         model.fit_settings, model._history = fitted, history
         model._set_units(standardise=fitted is None or fitted.standardise)
+        if fitted is not None and fitted.decoder == "linear":
+            model.module.hold_posteriors(np.bincount(model._study).tolist())
         check_arrays(path, about["version"], arrays, like=model._arrays())
         if model._units is not None:
             model._units = Units(*(torch.from_numpy(arrays.pop(key)) for key in (_CENTRE, _SCALE)))
@@ -550,11 +641,66 @@ class MSSVAE:
     def _posteriors(self) -> tuple[tuple[torch.Tensor, ...], list[tuple[torch.Tensor, ...]]]:
         """Return mean and log variance of the shared factors, and of each study's own."""
         inputs = self.module.likelihood.encoder_input(self._x)
-        own = [
-            encoder(inputs[self._rows(m)])
-            for m, encoder in enumerate(self.module.specific_encoders)
-        ]
-        return self.module.shared_encoder(inputs), own
+        rows = [torch.arange(len(inputs)), *(self._rows(m) for m in range(len(self._studies)))]
+        shared, *own = (self.module.posterior(i, inputs, of_part) for i, of_part in enumerate(rows))
+        return shared, own
+
+    def _with_decoder(self, settings: FitSettings) -> FitSettings:
+        """Return settings with the decoder and weight of the prior that auto stands for."""
+        if settings.decoder == "auto":
+            nonlinear = calls_for_networks(
+                self._settings["likelihood"],
+                self._x,
+                self._study.to(self.device),
+                self._settings["n_shared"],
+            )
+            settings = replace(settings, decoder="nonlinear" if nonlinear else "linear")
+        if settings.prior_scale == "auto":
+            settings = replace(settings, prior_scale=settings.scale(len(self._x)))
+        return settings
+
+    def _fit_linear(self, settings: FitSettings) -> pd.DataFrame:
+        """Fit the linear special case into the module; return the history."""
+        study = self._study.to(self.device)
+        state, history = fit_linear(
+            self._settings["likelihood"],
+            self._x,
+            study,
+            self._settings["n_shared"],
+            self._settings["n_specific"],
+            [rate for _, rate in settings.lambda0],
+            settings.lambda1,
+            len(self._x) / settings.scale(len(self._x)),
+        )
+        write_linear(state, self.module, study)
+        return history
+
+    def _samples(
+        self, adata: anndata.AnnData | None, observed: Sequence[str] | None, new_studies: bool
+    ) -> tuple[pd.Index, list[Samples]]:
+        """Return the names of samples, and by study what of them is observed."""
+        if adata is None:
+            study, studies, names = self._study.numpy(), self._studies, self.obs_names
+            values, features = self._values, self.var_names
+        else:
+            new = read_new(adata, self._settings, self.var_names)
+            study, studies, names = new.study, new.studies, new.names
+            values, features = new.x, new.features
+        seen = observed_features(features, observed, self.var_names)
+        x = values.new_zeros(len(names), len(self.var_names))
+        x[:, self.var_names.get_indexer(features)] = values
+        if self._units is not None:
+            x = self._units.standardised(x)
+        groups = []
+        for number, name in enumerate(studies):
+            if name not in self._studies and not new_studies:
+                raise InputError(
+                    f"the model was not fitted to a study {name!r}, but to {listed(self._studies)}"
+                )
+            known = self._studies.index(name) if name in self._studies else None
+            rows = np.flatnonzero(study == number)
+            groups.append(Samples(rows, known, x[rows].float().to(self.device), seen))
+        return names, groups
 
     def _fit_as_dict(self) -> dict | None:
         return asdict(self.fit_settings) if self.fit_settings else None

@@ -288,6 +288,57 @@ class MultiStudyModule(nn.Module):
             self.library_encoder.mean.bias.copy_(self.library_mean)
             self.library_encoder.log_variance.bias.copy_(self.library_variance.log())
 
+    def hold_posteriors(self, n_samples: Sequence[int]) -> None:
+        """Hold posteriors as tables, in place of the encoders, and what linear fits have besides.
+
+        That are intercepts of the studies, [M, G], logarithms of the features' scales, [G], and of
+        library sizes, [N, 1]. All are zero at first.
+
+        Parameters
+        ----------
+        n_samples : sequence of int
+            Of each study.
+        """
+        device, n_features = self.shared_mask.device, self.shared_mask.shape[0]
+        self.shared_encoder, self.specific_encoders, self.library_encoder = None, None, None
+        tables = {
+            "intercepts": (len(n_samples), n_features),
+            "log_scale": (n_features,),
+            "library_sizes": (sum(n_samples), 1),
+        }
+        for position, (mask, n) in enumerate(
+            zip(self.masks, [sum(n_samples), *n_samples], strict=True)
+        ):
+            for what in ("mean", "log_variance"):
+                tables[f"posterior_{what}_{position}"] = (n, mask.shape[1])
+        for name, shape in tables.items():
+            self.register_buffer(name, _full(shape, 0.0).to(device))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether this holds a linear fit."""
+        return self.shared_encoder is None
+
+    def posterior(
+        self, position: int, inputs: Tensor | None = None, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return means and log variances of the factors of a mask, each [n, K].
+
+        Of all samples for the shared mask, of a study's for its own.
+
+        Parameters
+        ----------
+        position : int
+            Of the mask among ``masks``.
+        inputs : Tensor [N, G], rows : Tensor [n]
+            What the encoders see of all samples, and which of them have the factors; a linear fit
+            needs neither.
+        """
+        if self.is_linear:
+            names = (f"posterior_{what}_{position}" for what in ("mean", "log_variance"))
+            return tuple(self.get_buffer(name) for name in names)
+        return self.encoders[position](inputs[rows])
+
     @property
     def masks(self) -> list[nn.Parameter]:
         """The shared mask [G, K_S], then each study's own [G, K_m]."""
@@ -307,7 +358,9 @@ class MultiStudyModule(nn.Module):
 
     @property
     def encoders(self) -> list[Encoder]:
-        """The encoder of the columns of each mask, in the order of ``masks``."""
+        """The encoder of the columns of each mask, in the order of ``masks``; none if linear."""
+        if self.is_linear:
+            return [None] * len(self.masks)
         return [self.shared_encoder, *self.specific_encoders]
 
     def offset(self, position: int) -> int:

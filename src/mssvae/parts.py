@@ -30,8 +30,8 @@ class Part:
         Which columns are in use.
     eta : Tensor [K]
         Slab proportions.
-    encoder : Encoder
-        Of the columns' factors.
+    encoder : Encoder or None
+        Of the columns' factors; none of a linear fit.
     rows : Tensor [n]
         The samples that have the factors: all of them, or those of the study.
     offset : int
@@ -51,7 +51,7 @@ class Part:
     mask: nn.Parameter
     alive: Tensor
     eta: Tensor
-    encoder: Encoder
+    encoder: Encoder | None
     rows: Tensor
     offset: int
     weight: float
@@ -164,13 +164,13 @@ def read_parts(
     price : Price
         Its rates of the prior tell spike from slab.
     """
-    n_studies = len(module.specific_encoders)
+    n_studies = len(module.specific_masks)
     outputs = module.likelihood.observed_output(x)
     rows = [torch.arange(len(x))]
     rows += [(study == m).nonzero().flatten() for m in range(n_studies)]
     parts = []
     for i, (mask, encoder) in enumerate(zip(module.masks, module.encoders, strict=True)):
-        means, log_variance = encoder(inputs[rows[i]])
+        means, log_variance = module.posterior(i, inputs, rows[i])
         divergence = normal_kl(means, log_variance)
         studies = study[rows[i]]
         divergence = torch.stack([divergence[studies == m].mean(0) for m in studies.unique()])

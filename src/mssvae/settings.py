@@ -15,6 +15,9 @@ from mssvae.validation import number, whole
 _STEPS = 8000
 # The last share of training in which columns may be repaired.
 _LAST_RESTRUCTURING = 0.8
+_DECODERS = ("auto", "linear", "nonlinear")
+# ``prior_scale`` auto of a nonlinear decoder.
+_NONLINEAR_PRIOR_SCALE = 400
 _PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -67,6 +70,12 @@ class FitSettings:
         Of Gaussian data: take each feature in its own units, the standard deviations from its mean
         over all samples, so that neither units nor zeros of scales matter. False takes values as
         they are; features should then vary by about 1 around about 0. Counts stay counts.
+    decoder : {"auto", "linear", "nonlinear"}
+        Linear is ``mssvae.fitting``: the decoder without its hidden layers, posteriors of single
+        samples in place of encoders, an intercept of each study. Of the settings below, it goes by
+        ``prior_scale``, ``lambda1`` and the rates of ``lambda0``. Nonlinear is ``mssvae.training``:
+        the paper's networks. Auto takes these if factors of a linear analysis are curves in each
+        other (``mssvae.fitting.nonlinearity``).
     max_epochs : int or None
         Passes over the data, at most; in each, as many samples are drawn as there are. None: as
         many as make 8,000 gradient steps, which matter more than passes.
@@ -86,9 +95,10 @@ class FitSettings:
         Slab rate.
     a, b : float
         Beta prior of the slab proportions; ``b=None`` stands for G.
-    prior_scale : float
+    prior_scale : float, None or "auto"
         The per-sample loss carries the prior terms divided by this number. ``None`` stands for the
         number of samples N, which is the objective as written (eq. 2.4); the smaller, the sparser.
+        Auto is N for a linear decoder and 400 for a nonlinear one (docs/method.md).
     screen_every : int
         Once the masks have exact zeros, a large decoder on the CPU computes features with at most
         one factor by closed forms, from the entries that are not zero. Every so many epochs all
@@ -108,6 +118,7 @@ class FitSettings:
     """
 
     standardise: bool = True
+    decoder: str = "auto"
     max_epochs: int | None = None
     batch_size: int = 128
     features_per_batch: int | None = 500
@@ -118,7 +129,7 @@ class FitSettings:
     lambda1: float = 0.1
     a: float = 1.0
     b: float | None = None
-    prior_scale: float | None = 400
+    prior_scale: float | str | None = "auto"
     screen_every: int = 10
     restructure_from: float | None = 0.15
     restructure_every: float = 0.07
@@ -138,7 +149,12 @@ class FitSettings:
                 keep(key, whole(key, getattr(self, key)))
         for key in ("lr", "lr_mask", "lambda1", "a", "restructure_every"):
             keep(key, _positive(key, getattr(self, key)))
+        if not isinstance(self.decoder, str) or self.decoder not in _DECODERS:
+            raise InputError(f"decoder must be one of {', '.join(_DECODERS)}, not {self.decoder!r}")
         for key in ("b", "prior_scale"):
+            is_auto = key == "prior_scale" and isinstance(self.prior_scale, str)
+            if is_auto and self.prior_scale == "auto":
+                continue
             if getattr(self, key) is not None:
                 keep(key, _positive(key, getattr(self, key)))
         if not isinstance(self.precision, str) or self.precision not in _PRECISIONS:
@@ -174,8 +190,10 @@ class FitSettings:
         return [rate for share, rate in self.lambda0 if epoch >= share * self.max_epochs][-1]
 
     def scale(self, n_samples: int) -> float:
-        """Return ``prior_scale``, the number of samples where it is None."""
-        return n_samples if self.prior_scale is None else self.prior_scale
+        """Return ``prior_scale`` as a number."""
+        if self.prior_scale == "auto" and self.decoder == "nonlinear":
+            return _NONLINEAR_PRIOR_SCALE
+        return n_samples if self.prior_scale in (None, "auto") else self.prior_scale
 
     def lr_factor(self, epoch: int) -> float:
         """Return what the learning rates of an epoch, counted from 0, are multiplied with."""
@@ -232,6 +250,7 @@ def has_bfloat16(device: torch.device) -> bool:
 # "default": what recovers the truth best (docs/method.md).
 PRESETS = {
     "paper": FitSettings(
+        decoder="nonlinear",
         standardise=False,
         max_epochs=800,
         batch_size=512,

@@ -1,0 +1,223 @@
+"""The linear fit: posteriors and loadings in turn, while the prior asks for more and more."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mssvae.fitting.loadings import entry_price, update_loadings
+from mssvae.fitting.observations import OBSERVATIONS
+from mssvae.fitting.posteriors import update_posteriors
+from mssvae.fitting.start import start
+from mssvae.fitting.state import LinearState, output_deviation
+from mssvae.moves import MOVES
+from mssvae.progress import progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long each stage of a linear fit takes, in iterations.
+
+    Attributes
+    ----------
+    dense : int
+        With all loadings, at most: until the objective gains less than ``tolerance``.
+    rung : int
+        With each rate of the spike.
+    trial : int
+        Of them after a move, and without it, before the two are compared.
+    held : int
+        With the supports held, at most: until the objective gains less than ``tolerance``.
+    tolerance : float
+        Nats per sample and feature.
+    """
+
+    dense: int = 20
+    rung: int = 6
+    trial: int = 2
+    held: int = 20
+    tolerance: float = 1e-4
+
+
+SCHEDULE = Schedule()
+# The rungs before which moves are tried. Columns are dropped once entries were selected; factors
+# are turned until their supports are known.
+MOVES_AT = {"drop": (1, 2), "rotate": (0, 1), "shear": (0, 1), "split": (0, 1, 2)}
+
+
+@dataclass
+class _Course:
+    """A fit under way: its state, and what is kept of its iterations."""
+
+    state: LinearState
+    history: list[dict[str, object]]
+    lambda0: float = 0.0
+    weight: float = 0.0
+
+    def iterate(self, bar=None, **selection: bool) -> float:
+        """Update everything once; return the objective, in nats of all samples."""
+        state = self.state
+        update_posteriors(state)
+        state.unit_moments()
+        update_loadings(state, **selection)
+        if len(self.history) >= state.parameters.observation.noise_from:
+            state.parameters.log_noise = _updated_noise(state)
+        row = _row(state, self.lambda0)
+        self.history.append({"epoch": len(self.history) + 1, **row, "moves": ""})
+        if bar is not None:
+            bar.update()
+        return row["objective"] * state.n_samples
+
+
+@torch.no_grad()
+def fit_linear(
+    likelihood: str,
+    x: Tensor,
+    study: Tensor,
+    n_shared: int,
+    n_specific: int,
+    rates: Sequence[float],
+    lambda1: float,
+    weight: float,
+) -> tuple[LinearState, pd.DataFrame]:
+    """Fit the linear model and return its state, and its history by iteration.
+
+    Parameters
+    ----------
+    likelihood : {"gaussian", "negative_binomial"}
+    x : Tensor [N, G]
+    study : Tensor [N]
+        The number of each sample's study.
+    rates : sequence of float
+        Rates of the spike, one rung after the other (``lambda0``).
+    lambda1 : float
+        Rate of the slab.
+    weight : float
+        Of the prior: 1 is the objective as written (N over ``prior_scale``).
+
+    Returns
+    -------
+    state : LinearState
+    history : DataFrame
+        As that of ``mssvae.training.fit``, and ``moves``: what was tried before the iteration,
+        whether it was kept, and what the objective gained, in nats.
+    """
+    state = start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific)
+    course = _Course(state, [], weight=weight)
+    total = SCHEDULE.dense + len(rates) * SCHEDULE.rung + SCHEDULE.held
+    with progress(range(total), total) as bar:
+        _until_still(course, bar, SCHEDULE.dense, selects=False)
+        for rung, rate in enumerate(rates):
+            course.lambda0 = rate
+            course.state.price = entry_price(course.state, rate, lambda1, weight)
+            for name in MOVES:
+                if rung in MOVES_AT[name]:
+                    _try_move(course, name, bar)
+            for _ in range(SCHEDULE.rung):
+                course.state.price = entry_price(course.state, rate, lambda1, weight)
+                course.iterate(bar, selects=True)
+            log.info(
+                "lambda0 %g: %d shared, %d specific factors, %d weights, elbo %.2f",
+                rate,
+                *(course.history[-1][key] for key in _SHOWN),
+            )
+        _until_still(course, bar, SCHEDULE.held, selects=False, grows=False)
+    update_posteriors(course.state)
+    return course.state, pd.DataFrame(course.history)
+
+
+_SHOWN = ("n_active_shared", "n_active_specific", "n_slab", "elbo")
+
+
+def _until_still(course: _Course, bar, most: int, **selection: bool) -> None:
+    """Iterate until the objective is still, but not before noise is estimated."""
+    least = max(2, course.state.parameters.observation.noise_from + 2 - len(course.history))
+    smallest = SCHEDULE.tolerance * course.state.n_samples * len(course.state.spread)
+    before = -torch.inf
+    for iteration in range(most):
+        now = course.iterate(bar, **selection)
+        if iteration >= least and now - before < smallest:
+            break
+        before = now
+
+
+def _try_move(course: _Course, name: str, bar) -> None:
+    """Make a move if the objective after a short training is better with it than without."""
+    before, history = course.state.copy(), list(course.history)
+    n = MOVES[name](course.state)
+    if not n:
+        course.state = before
+        return
+    after_move = [course.iterate(selects=True) for _ in range(SCHEDULE.trial)][-1]
+    moved = course.state, course.history
+    course.state, course.history = before, history
+    without = [course.iterate(selects=True) for _ in range(SCHEDULE.trial)][-1]
+    gain = after_move - without
+    if gain > 0:
+        course.state, course.history = moved
+    kept = "kept" if gain > 0 else "undone"
+    course.history[-1]["moves"] += f"{name} of {n}: {kept}, {gain:+.1f} nats; "
+    log.info("%s of %d columns: %s, %+.1f nats", name, n, kept, gain)
+    bar.update(SCHEDULE.trial)
+
+
+def _updated_noise(state: LinearState) -> Tensor:
+    parameters, pieces = state.parameters, []
+    for study, data, posterior in state.chunks():
+        output = parameters.output(study, data.factors, posterior.mean)
+        deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
+        pieces.append((data.x, output, deviation, posterior.log_library + parameters.log_scale))
+    return parameters.observation.updated_noise(pieces, parameters.log_noise)
+
+
+def _row(state: LinearState, lambda0: float) -> dict[str, float]:
+    """Return the row of the history of the present state."""
+    parameters, n, n_shared = state.parameters, state.n_samples, state.n_shared
+    fit = kl_shared = kl = kl_library = 0.0
+    for study, data, posterior in state.chunks():
+        output = parameters.output(study, data.factors, posterior.mean)
+        deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
+        log_depth = posterior.log_library + parameters.log_scale
+        for sign in (0.5, -0.5):
+            log_prob = parameters.observation.log_prob(
+                data.x, output + 2 * sign * deviation, log_depth, parameters.log_noise
+            )
+            fit += 0.5 * log_prob.sum(dtype=torch.float64).item()
+        fit += parameters.observation.log_base(data.x)
+        kl += _kl(posterior.mean, posterior.covariance)
+        kl_shared += _kl(
+            posterior.mean[:, :n_shared], posterior.covariance[:, :n_shared, :n_shared]
+        )
+        if parameters.observation.uses_library:
+            away = (posterior.log_library - parameters.library_mean).square()
+            kl_library += 0.5 * (away / parameters.library_variance).sum().item()
+    penalty = float((state.support.sum(0) * state.price).sum())
+    elbo = (fit - kl - kl_library) / n
+    return {
+        "lambda0": lambda0,
+        "objective": elbo - penalty / n,
+        "elbo": elbo,
+        "reconstruction": fit / n,
+        "kl": (kl + kl_library) / n,
+        "kl_shared": kl_shared / n,
+        "kl_specific": (kl - kl_shared) / n,
+        "kl_library": kl_library / n,
+        "penalty": penalty,
+        "n_active_shared": int(state.live[:n_shared].sum()),
+        "n_active_specific": int(state.live[n_shared:].sum()),
+        "n_slab": int(state.support.sum()),
+    }
+
+
+def _kl(mean: Tensor, covariance: Tensor) -> float:
+    """Return the divergence of normal posteriors from the prior, over samples, in nats."""
+    if not mean.shape[1]:
+        return 0.0
+    trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
+    divergence = trace + mean.square().sum(1) - mean.shape[1] - torch.logdet(covariance)
+    return 0.5 * divergence.sum(dtype=torch.float64).item()

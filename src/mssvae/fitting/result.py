@@ -1,0 +1,78 @@
+"""What a linear fit leaves in the module, and how it is read from there."""
+
+import torch
+from torch import Tensor
+
+from mssvae import prior
+from mssvae.fitting.observations import OBSERVATIONS
+from mssvae.fitting.state import LinearState, Parameters
+from mssvae.module import MultiStudyModule
+
+
+@torch.no_grad()
+def write(state: LinearState, module: MultiStudyModule, study: Tensor) -> None:
+    """Put a fit into a module: the linear special case of its decoder, and posteriors as tables.
+
+    Masks are loadings in spreads of their features, scaled by column to weights of about 1; what
+    they are short of loadings are the decoder's weights. Its hidden layers are zero.
+
+    Parameters
+    ----------
+    module : MultiStudyModule
+        Changed in place.
+    study : Tensor [N]
+        The number of each sample's study.
+    """
+    parameters = state.parameters
+    spread = state.spread.clamp_min(1e-6)[:, None]
+    relative = parameters.loadings / spread
+    scale = prior.column_scale(relative)
+    module.hold_posteriors([len(data.x) for data in state.data])
+    decoder = module.decoder
+    for layer in (decoder.first, decoder.second):
+        for values in layer.parameters():
+            values.zero_()
+    decoder.output.weight.copy_(spread / scale)
+    decoder.output.bias.copy_(parameters.bias)
+    module.likelihood.log_noise.copy_(parameters.log_noise)
+    module.intercepts.copy_(parameters.intercepts)
+    module.log_scale.copy_(parameters.log_scale)
+    n_features = len(relative)
+    for position, mask in enumerate(module.masks):
+        places = slice(module.offset(position), module.offset(position) + mask.shape[1])
+        mask.copy_(relative[:, places] * scale[places])
+        alive = (mask != 0).any(0)
+        module.alive[position].copy_(alive)
+        share = (mask != 0).sum(0) / (2 * n_features - 1)
+        module.etas[position].copy_(share.clamp(1e-6, 1 - 1e-6))
+    for number, posterior in enumerate(state.posteriors):
+        rows = (study == number).nonzero().flatten()
+        variance = posterior.variance().clamp_min(1e-12).log()
+        for position, places in (
+            (0, slice(0, state.n_shared)),
+            (number + 1, slice(state.n_shared, None)),
+        ):
+            mean, log_variance = module.posterior(position)
+            at = rows if position == 0 else slice(None)
+            mean[at] = posterior.mean[:, places]
+            log_variance[at] = variance[:, places]
+        module.library_sizes[rows] = posterior.log_library
+
+
+@torch.no_grad()
+def read(module: MultiStudyModule) -> Parameters:
+    """Return the parameters of a module that a linear fit was written to."""
+    loadings = torch.cat(list(module.masks), 1) * module.decoder.output.weight
+    mean = variance = loadings.new_zeros(())
+    if module.likelihood.uses_library:
+        mean, variance = module.library_mean, module.library_variance
+    return Parameters(
+        OBSERVATIONS[module.likelihood.name],
+        loadings,
+        module.decoder.output.bias.detach(),
+        module.intercepts,
+        module.likelihood.log_noise.detach(),
+        module.log_scale,
+        mean,
+        variance,
+    )

@@ -1,0 +1,98 @@
+"""Where linear fits start: factor analysis of all samples, then of what it leaves of each study."""
+
+import warnings
+
+import numpy as np
+import torch
+from sklearn.decomposition import FactorAnalysis
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from mssvae.fitting.observations import CountObservation, GaussianObservation
+from mssvae.fitting.state import LinearState, Parameters, Posterior, StudyData
+
+# A study has at least so many samples for each factor of its own.
+_SAMPLES_PER_FACTOR = 4
+# Iterations of factor analysis: the fit goes on from there.
+_ITERATIONS = 20
+# Variances of the factors' posteriors.
+_VARIANCE = 0.1
+
+
+def start(
+    observation: type[GaussianObservation] | type[CountObservation],
+    x: Tensor,
+    study: Tensor,
+    n_shared: int,
+    n_specific: int,
+) -> LinearState:
+    """Return where a linear fit of data x [N, G] starts.
+
+    Parameters
+    ----------
+    study : Tensor [N]
+        The number of each sample's study.
+    n_shared, n_specific : int
+        K_S, and K_m of each study.
+    """
+    rows = [(study == m).nonzero().flatten() for m in range(int(study.max()) + 1)]
+    first = observation.start(x)
+    by_study = torch.stack([first.values[of_study].mean(0) for of_study in rows])
+    values = first.values - by_study[study]
+    deviation = values.std(0).clamp_min(1e-6)
+    values = values / deviation
+    spread = deviation * first.slope
+    loadings = x.new_zeros(x.shape[1], n_shared + len(rows) * n_specific)
+    factors = [
+        torch.cat([torch.arange(n_shared), n_shared + m * n_specific + torch.arange(n_specific)])
+        for m in range(len(rows))
+    ]
+    scores, weights = _factors(values, n_shared)
+    loadings[:, :n_shared] = weights
+    rest = values - scores @ weights.T
+    posteriors = []
+    for of_study, places in zip(rows, factors, strict=True):
+        n, k = len(of_study), len(places)
+        mean = x.new_zeros(n, k)
+        mean[:, :n_shared] = scores[of_study]
+        own, weights = _factors(rest[of_study], min(n_specific, n // _SAMPLES_PER_FACTOR))
+        mean[:, n_shared : n_shared + own.shape[1]] = own
+        loadings[:, places[n_shared:][: own.shape[1]]] = weights
+        covariance = _VARIANCE * torch.eye(k, dtype=x.dtype, device=x.device).expand(n, k, k)
+        posteriors.append(Posterior(mean, covariance.clone(), first.log_library[of_study]))
+    parameters = Parameters(
+        observation,
+        loadings * spread[:, None],
+        first.bias,
+        first.slope * (by_study - first.values.mean(0)),
+        first.log_noise,
+        first.log_scale,
+        first.library_mean,
+        first.library_variance,
+    )
+    data = [StudyData(x[of_study], places) for of_study, places in zip(rows, factors, strict=True)]
+    price = x.new_zeros(loadings.shape[1])
+    return LinearState(parameters, data, posteriors, n_shared, spread, price)
+
+
+def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return scores [n, k] of unit variance and loadings [G, k] of a factor analysis.
+
+    Rotated by varimax. The same whatever the seed of the model: a fit starts from the data.
+    """
+    y = values.cpu().numpy()
+    if k == 0:
+        return values[:, :0], values[0, :, None][:, :0]
+    k = min(k, *y.shape)
+    analysis = FactorAnalysis(
+        k, rotation="varimax", svd_method="randomized", random_state=0, max_iter=_ITERATIONS
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        scores = analysis.fit_transform(y)
+    scores = scores / (scores.std(0) + 1e-9)
+    loadings = np.linalg.lstsq(scores, y, rcond=None)[0].T
+    return tuple(
+        torch.as_tensor(np.ascontiguousarray(table), dtype=values.dtype, device=values.device)
+        for table in (scores, loadings)
+    )
