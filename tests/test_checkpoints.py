@@ -185,6 +185,30 @@ class TestGoingOn:
             pd.testing.assert_frame_equal(model.masks.wide(), whole.masks.wide(), check_exact=True)
             pd.testing.assert_frame_equal(model.history, whole.history, check_exact=True)
 
+    def test_with_equal_numbers_of_other_types(self, checkpoint, fitted, tmp_path):
+        settings = {"prior_scale": 400.0, "lr": np.float64(0.01), "max_epochs": np.int64(80)}
+        new_model().fit(checkpoint=checkpoint, **(FIT | settings)).save(tmp_path / "result")
+        assert (tmp_path / "result").read_bytes() == (fitted.folder / "result").read_bytes()
+
+    def test_with_the_same_data_under_other_names(self, checkpoint):
+        adata = simulate.gaussian(60, 60, n_studies=2, n_shared=4, n_specific=[1, 1], seed=4)
+        adata.X[0, 0] = 0
+        adata.layers["raw"], adata.X = adata.X, None
+        adata.obs = adata.obs.rename(columns={"group": "study"})
+        model = mssvae.MSSVAE(adata, "study", "raw", **SETTINGS, seed=3, device="cpu")
+        assert not model.fit(checkpoint=checkpoint, **FIT).history.empty
+
+    def test_in_the_home_folder(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        new_model().fit(checkpoint="~/fit.checkpoint", **FIT | {"max_epochs": 1})
+        assert (tmp_path / "fit.checkpoint").exists()
+
+    @pytest.mark.parametrize("seconds", ["60", None, np.nan, -1])
+    def test_needs_a_time_that_is_one(self, seconds, tmp_path):
+        settings = FIT | {"checkpoint_seconds": seconds}
+        with pytest.raises(InputError, match="checkpoint_seconds must be"):
+            new_model().fit(checkpoint=tmp_path / "checkpoint", **settings)
+
     def test_needs_no_write_before_the_time(self, tmp_path):
         settings = FIT | {"max_epochs": 3, "checkpoint_seconds": 3600}
         new_model().fit(checkpoint=tmp_path / "checkpoint", **settings)
@@ -241,6 +265,7 @@ class TestOtherFits:
         )
         loaded = {name.removeprefix("mssvae.") + ".py" for name in answer.stdout.split()}
         helpers = {"checkpoints.py", "errors.py", "files.py", "progress.py", "provenance.py"}
+        helpers |= {"model_files.py", "tables.py"}
         assert loaded == set(FIT_SOURCES) | helpers
 
 

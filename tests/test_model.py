@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -120,6 +121,157 @@ def test_counts_of_one_total_can_be_fitted():
     adata.X = rng.multinomial(200, np.full(12, 1 / 12), 90).astype(np.float32)
     divergence = mssvae.MSSVAE(adata, **SMALL).fit(**SHORT).history["kl_library"]
     assert divergence.iloc[-1] < divergence.iloc[0] / 2
+
+
+class TestResultsAreCopies:
+    @pytest.mark.parametrize("name", ["masks", "support"])
+    def test_of_masks(self, fitted, name):
+        _, model = fitted
+        before = model.masks.wide()
+        tables = getattr(model, name)
+        for table in (tables.shared, *tables.specific.values()):
+            table.loc[:, :] = table.dtypes.iloc[0].type(1)
+        pd.testing.assert_frame_equal(model.masks.wide(), before)
+
+    def test_of_all_else(self, fitted):
+        _, model = fitted
+        history, manifest, units = model.history, model.manifest(), model.units
+        model.history["elbo"] = 0
+        model.units["scale"] = 2
+        model.studies.append("another")
+        model.settings["hidden"].append(3)
+        model.manifest()["studies"].clear()
+        pd.testing.assert_frame_equal(model.history, history)
+        pd.testing.assert_frame_equal(model.units, units)
+        assert model.manifest() == manifest
+
+
+class TestWithoutAFit:
+    @pytest.fixture
+    def model(self):
+        return mssvae.MSSVAE(make_adata(), **SMALL)
+
+    @pytest.mark.parametrize(
+        "result",
+        [
+            lambda model: model.masks,
+            lambda model: model.support,
+            lambda model: model.assigned(),
+            lambda model: model.factor_table(),
+            lambda model: model.to_anndata(make_adata()),
+        ],
+    )
+    def test_there_are_no_results(self, model, result):
+        with pytest.raises(InputError, match="the model is not fitted: call fit first"):
+            result(model)
+
+    def test_latent_says_that_it_is_the_start(self, model, caplog):
+        model.latent()
+        assert "the model is not fitted: latent() gives" in caplog.text
+
+    def test_it_can_be_saved_and_fitted_later(self, model, tmp_path):
+        model.save(tmp_path / "model")
+        later = mssvae.MSSVAE.load(tmp_path / "model", make_adata(), device="cpu").fit(**SHORT)
+        pd.testing.assert_frame_equal(later.masks.wide(), model.fit(**SHORT).masks.wide())
+
+
+def test_a_model_says_what_it_is():
+    model = mssvae.MSSVAE(make_adata(), **SMALL)
+    assert repr(model).splitlines() == [
+        "MSSVAE, negative_binomial, 90 samples x 12 features",
+        "    studies: GBM (15), Healthy (30), MS (45)",
+        "    started from 4 shared factors and 2 of each study",
+        "    not fitted",
+    ]
+    support = model.fit(**SHORT).support
+    own = sum(table.any().sum() for table in support.specific.values())
+    found = f"fitted in 8 epochs: {support.shared.any().sum()} shared and {own} specific factors"
+    assert repr(model).endswith(found)
+
+
+def test_a_fit_without_a_factor_says_so(caplog):
+    model = mssvae.MSSVAE(make_adata(), **SMALL).fit(max_epochs=20, batch_size=32)
+    assert not model.support.wide().any(axis=None)
+    assert "the fit has no factor" in caplog.text
+    assert "prior_scale" in caplog.text
+    caplog.clear()
+    model.assigned()
+    assert "the fit has no factor" in caplog.text
+
+
+@pytest.mark.parametrize("likelihood", ["negative_binomial", "gaussian"])
+@pytest.mark.parametrize("none", ["n_shared", "n_specific"])
+def test_one_kind_of_factors_may_be_left_out(likelihood, none, tmp_path):
+    adata = make_adata(likelihood)
+    settings = SMALL | {none: 0, "likelihood": likelihood}
+    model = mssvae.MSSVAE(adata, **settings).fit(max_epochs=20, batch_size=32)
+    model.save(tmp_path / "model")
+    loaded = mssvae.MSSVAE.load(tmp_path / "model", adata, device="cpu")
+    pd.testing.assert_frame_equal(loaded.masks.wide(), model.masks.wide())
+    assert len(model.factor_table()) == (6 if none == "n_shared" else 4)
+    model.to_anndata(adata).write_h5ad(tmp_path / "factors.h5ad")
+
+
+class TestSurroundings:
+    """What a caller has set elsewhere makes no difference to a fit, nor a fit to it."""
+
+    def fit(self, likelihood="negative_binomial"):
+        adata = make_adata(likelihood)
+        settings = SMALL | {"likelihood": likelihood}
+        model = mssvae.MSSVAE(adata, **settings).fit(**SHORT | {"restructure_from": 0.2})
+        model.factor_table()
+        return model.masks.wide(), model.assigned()[1].wide()
+
+    @pytest.mark.parametrize("likelihood", ["negative_binomial", "gaussian"])
+    @pytest.mark.parametrize(
+        "surroundings",
+        [
+            torch.no_grad,
+            torch.inference_mode,
+            lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+            lambda: torch.device("meta"),
+            lambda: np.errstate(all="raise"),
+        ],
+    )
+    def test_modes(self, surroundings, likelihood):
+        expected = self.fit(likelihood)
+        with surroundings():
+            found = self.fit(likelihood)
+        for one, other in zip(found, expected, strict=True):
+            pd.testing.assert_frame_equal(one, other)
+
+    @pytest.mark.parametrize("likelihood", ["negative_binomial", "gaussian"])
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+    def test_default_precision(self, dtype, likelihood):
+        expected = self.fit(likelihood)
+        torch.set_default_dtype(dtype)
+        try:
+            found = self.fit(likelihood)
+            assert torch.get_default_dtype() == dtype
+        finally:
+            torch.set_default_dtype(torch.float32)
+        for one, other in zip(found, expected, strict=True):
+            pd.testing.assert_frame_equal(one, other)
+
+    def test_other_threads(self):
+        def start(_):
+            model = mssvae.MSSVAE(make_adata(), **SMALL)
+            return [float(values.detach().sum()) for values in model.module.parameters()]
+
+        with ThreadPoolExecutor(4) as pool:
+            starts = list(pool.map(start, range(20)))
+        assert all(one == starts[0] for one in starts)
+
+
+def test_seeds_may_have_any_length(tmp_path):
+    seeds = (0, 2**63, 2**64 + 1, 272135651132718734656667886602660286261)
+    starts = []
+    for seed in seeds:
+        model = mssvae.MSSVAE(make_adata(), **SMALL, seed=seed).fit(**SHORT | {"max_epochs": 1})
+        model.save(tmp_path / "model")
+        assert mssvae.MSSVAE.load(tmp_path / "model", make_adata()).settings["seed"] == seed
+        starts.append(float(model.module.shared_encoder.mean.weight.detach().sum()))
+    assert len(set(starts)) == len(seeds)
 
 
 class TestAssigned:
@@ -417,14 +569,32 @@ class TestBadInput:
         adata = make_adata()
         self.fails("adata.X is empty", ad.AnnData(obs=adata.obs, var=adata.var))
 
-    @pytest.mark.parametrize("device", ["gpu", "cuda:x", "mps"])
+    @pytest.mark.parametrize(
+        "device",
+        ["gpu", "cuda:x", "cuda:01", "mps", None, 0, True, np.array(["cpu"]), torch.device("meta")],
+    )
     def test_unknown_device(self, device):
         self.fails("unknown device", device=device)
+
+    def test_devices_of_torch_are_devices(self):
+        settings = SMALL | {"device": torch.device("cpu")}
+        assert mssvae.MSSVAE(make_adata(), **settings).device == torch.device("cpu")
+
+    @pytest.mark.parametrize("key", ["study_key", "layer", "likelihood"])
+    @pytest.mark.parametrize("value", [3, ["group"], b"group", np.array(["group"])])
+    def test_names_that_are_no_text(self, key, value):
+        self.fails(key, **{key: value})
+
+    @pytest.mark.parametrize("preset", [None, 1, ["default"], FitSettings()])
+    def test_presets_that_are_no_text(self, preset):
+        with pytest.raises(InputError, match="unknown preset"):
+            mssvae.MSSVAE(make_adata(), **SMALL).fit(preset)
 
     def test_a_gpu_beyond_those_there_are(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
         self.fails("there are 1 GPUs", device="cuda:7")
+        self.fails("there are 1 GPUs", device="cuda:99999999999")
 
     @pytest.mark.parametrize("value", [-1, 0.5, np.nan, np.inf])
     def test_counts_that_are_none(self, value):

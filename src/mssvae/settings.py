@@ -212,10 +212,15 @@ class FitSettings:
         return sorted({round(share * self.max_epochs) for share in shares})
 
 
+def _plain(value: float) -> float:
+    """Return a whole number as one: 400 and 400.0 are the same setting, and written alike."""
+    return int(value) if value.is_integer() else value
+
+
 def _positive(key: str, value: object) -> float:
     if (value := number(key, value)) <= 0:
         raise InputError(f"{key} must be positive, not {value}")
-    return value
+    return _plain(value)
 
 
 def _ladder(rungs: object) -> tuple[tuple[float, float], ...]:
@@ -223,7 +228,7 @@ def _ladder(rungs: object) -> tuple[tuple[float, float], ...]:
     try:
         pairs = [tuple(rung) for rung in rungs]
         ladder = tuple(
-            (number("lambda0", share), _positive("lambda0", rate)) for share, rate in pairs
+            (_plain(number("lambda0", share)), _positive("lambda0", rate)) for share, rate in pairs
         )
     except (TypeError, ValueError) as error:
         raise InputError(

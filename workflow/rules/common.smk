@@ -21,9 +21,8 @@ REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 # The library of this checkout, for Snakemake, for scripts in conda environments, which drop the
 # variable, and for scripts in a virtual environment, which may be of another checkout.
 sys.path.insert(0, str(REPOSITORY / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")])
-)
+paths = [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")]
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
 from mssvae import annotation
 from mssvae.configs import checked_config
