@@ -38,7 +38,7 @@ from mssvae.replicates import seeds
 SETTINGS = {"likelihood": "gaussian", "n_shared": 4, "n_specific": 2, "hidden": (640, 8)}
 FIT = {
     **{"max_epochs": 80, "batch_size": 40, "features_per_batch": 25, "patience": 4},
-    **{"screen_every": 4, "checkpoint_seconds": 0},
+    **{"screen_every": 4, "checkpoint_seconds": 0, "decoder": "nonlinear"},
 }
 
 
@@ -175,6 +175,7 @@ class TestGoingOn:
         """Library sizes have an encoder of their own; numpy's numbers come from loops over it."""
         adata = simulate.rnaseq(20, 60, n_studies=2, n_shared=4, n_specific=[1, 1], seed=4)
         settings = {"max_epochs": 8, "batch_size": 40, "lr": np.float64(0.01)}
+        settings["decoder"] = "nonlinear"
         settings["lambda0"] = np.array([(0, 1), (0.3, 15)])
         for path in (None, tmp_path / "checkpoint", tmp_path / "5"):
             model = mssvae.MSSVAE(adata, n_shared=4, n_specific=2, hidden=(8, 8), device="cpu")

@@ -20,6 +20,7 @@ from mssvae.settings import PRESETS, FitSettings
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
 # Without restructuring, which leaves no factor in data without any structure.
 SHORT = {
+    "decoder": "nonlinear",
     "max_epochs": 8,
     "batch_size": 32,
     "lr": 0.001,
@@ -190,7 +191,9 @@ def test_a_model_says_what_it_is():
 
 
 def test_a_fit_without_a_factor_says_so(caplog):
-    model = mssvae.MSSVAE(make_adata(), **SMALL).fit(max_epochs=20, batch_size=32)
+    model = mssvae.MSSVAE(make_adata(), **SMALL).fit(
+        decoder="nonlinear", max_epochs=20, batch_size=32
+    )
     assert not model.support.wide().any(axis=None)
     assert "the fit has no factor" in caplog.text
     assert "prior_scale" in caplog.text
@@ -204,7 +207,7 @@ def test_a_fit_without_a_factor_says_so(caplog):
 def test_one_kind_of_factors_may_be_left_out(likelihood, none, tmp_path):
     adata = make_adata(likelihood)
     settings = SMALL | {none: 0, "likelihood": likelihood}
-    model = mssvae.MSSVAE(adata, **settings).fit(max_epochs=20, batch_size=32)
+    model = mssvae.MSSVAE(adata, **settings).fit(decoder="nonlinear", max_epochs=20, batch_size=32)
     model.save(tmp_path / "model")
     loaded = mssvae.MSSVAE.load(tmp_path / "model", adata, device="cpu")
     pd.testing.assert_frame_equal(loaded.masks.wide(), model.masks.wide())
@@ -424,7 +427,7 @@ def test_a_shared_and_a_specific_block_are_recovered():
     adata.obs["group"] = np.where(in_b[:, 0], "b", "a")
     model = mssvae.MSSVAE(
         adata, likelihood="gaussian", n_shared=2, n_specific=2, hidden=(16, 16), device="cpu"
-    ).fit(max_epochs=300, batch_size=100, lr=0.01)
+    ).fit(decoder="nonlinear", max_epochs=300, batch_size=100, lr=0.01)
 
     sets = gene_sets(model.masks.wide(), threshold=0.5)
     found = {name: sorted(map(int, genes)) for name, genes in sets.items() if genes}
@@ -461,7 +464,9 @@ def test_an_entry_lost_at_zero_comes_back_when_all_are_screened(
 
     monkeypatch.setattr(training.Restructuring, "run", lose_an_entry)
     monkeypatch.setattr(mssvae.module, "_LARGE_DECODER", 0)
-    model.fit(max_epochs=120, batch_size=50, lr=0.01, screen_every=screen_every)
+    model.fit(
+        decoder="nonlinear", max_epochs=120, batch_size=50, lr=0.01, screen_every=screen_every
+    )
     support = model.support.wide()
     assert support.drop(index="2").any(axis=1).all()
     assert support.loc["2"].any() == comes_back
@@ -504,7 +509,11 @@ class TestSampler:
         adata.X += 3 * np.random.default_rng(1).normal(size=(200, 1)).astype(np.float32)
         all_, some = (
             mssvae.MSSVAE(adata, likelihood="gaussian", **SMALL).fit(
-                max_epochs=100, batch_size=20, lr=0.01, features_per_batch=features
+                decoder="nonlinear",
+                max_epochs=100,
+                batch_size=20,
+                lr=0.01,
+                features_per_batch=features,
             )
             for features in (None, 6)
         )
@@ -513,7 +522,9 @@ class TestSampler:
         assert elbo[1] - start > 0.8 * (elbo[0] - start) > 5
 
     def test_a_batch_without_or_with_one_sample_of_a_study_is_no_problem(self):
-        model = mssvae.MSSVAE(make_adata(), **SMALL).fit(max_epochs=3, batch_size=2)
+        model = mssvae.MSSVAE(make_adata(), **SMALL).fit(
+            decoder="nonlinear", max_epochs=3, batch_size=2
+        )
         assert np.isfinite(model.history["objective"]).all()
 
 
@@ -680,7 +691,7 @@ class TestBadInput:
     def test_what_diverges_in_the_last_step(self):
         model = mssvae.MSSVAE(make_adata(), **SMALL)
         with pytest.raises(FitError, match="parameters are not finite after epoch 1"):
-            model.fit(max_epochs=1, batch_size=90, lr=1e38)
+            model.fit(decoder="nonlinear", max_epochs=1, batch_size=90, lr=1e38)
 
     @pytest.mark.parametrize("error", [FitError, KeyboardInterrupt])
     def test_a_fit_that_fails_leaves_the_model_as_it_was(self, error, monkeypatch):

@@ -30,7 +30,7 @@ def fitted(data, monkeypatch):
 
         monkeypatch.setattr(Restructuring, "run", run)
         model = MSSVAE(data, likelihood="gaussian", n_shared=4, n_specific=2, hidden=[8, 8], seed=3)
-        model.fit(**{"max_epochs": 100, "patience": None, **settings})
+        model.fit(**{"decoder": "nonlinear", "max_epochs": 100, "patience": None, **settings})
         return model, asked
 
     return fit

@@ -135,7 +135,8 @@ class Case:
     def settings(self) -> dict[str, str | int | float]:
         """Return the arguments of ``MSSVAE.fit``."""
         keys = ("preset", "max_epochs", "batch_size", "lr", "lr_mask")
-        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        given = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        return {"decoder": "nonlinear", **given}
 
     def model(self, decoder: type[Decoder]) -> tuple[MSSVAE, dict[str, np.ndarray]]:
         """Return a model to fit, and the true masks: ``"shared"`` and by study, [G x K]."""

@@ -85,10 +85,10 @@ def _nonlinear(module: MultiStudyModule, samples: Samples) -> Inferred:
     features = samples.observed.to(device).nonzero().flatten()
     x, n, k = samples.x[:, features], len(samples.x), len(dimensions)
     generator = torch.Generator().manual_seed(0)
-    draws = torch.randn(_DRAWS, n, k, generator=generator).to(device)
+    draws = torch.randn(_DRAWS, n, k, generator=generator).to(x)
     draws = torch.cat([draws, -draws])
-    mean = torch.zeros(n, k, device=device, requires_grad=True)
-    log_variance = torch.full((n, k), -2.0, device=device, requires_grad=True)
+    mean = x.new_zeros(n, k).requires_grad_()
+    log_variance = x.new_full((n, k), -2.0).requires_grad_()
     library, parameters = None, [mean, log_variance]
     if module.likelihood.uses_library:
         level = torch.nn.functional.softplus(bias[features]).sum()

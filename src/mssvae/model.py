@@ -325,7 +325,7 @@ class MSSVAE:
         self._require_fit()
         names, samples = self._samples(adata, observed, new_studies=True)
         n_shared = self._settings["n_shared"]
-        shared = torch.zeros(len(names), n_shared)
+        shared = self._x.new_zeros(len(names), n_shared).cpu()
         own = {m: (names[:0], self.module.masks[m + 1][:0]) for m in range(len(self._studies))}
         for group in samples:
             means = infer(self.module, group).means.cpu()

@@ -31,7 +31,7 @@ def entry_price(state: LinearState, lambda0: float, lambda1: float, weight: floa
     ``log((1 - eta) lambda0 / (eta lambda1)) + lambda1`` nats, times the weight of the prior.
     """
     n_features = len(state.spread)
-    eta = (state.support.sum(0) / (2 * n_features - 1)).clamp(1e-6, 1 - 1e-6)
+    eta = (state.support.sum(0).to(state.spread) / (2 * n_features - 1)).clamp(1e-6, 1 - 1e-6)
     odds = torch.log((1 - eta) / eta) + math.log(lambda0 / lambda1)
     return weight * (odds + lambda1).clamp_min(0)
 

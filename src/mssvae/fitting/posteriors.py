@@ -101,7 +101,9 @@ def infer(parameters: Parameters, study: int, x: Tensor, factors: Tensor) -> Pos
             parameters.bias + parameters.intercepts[study], parameters.log_scale
         ).sum()
         log_library = torch.log(x.sum(1, keepdim=True).clamp_min(1) / expected)
-    posterior = Posterior(x.new_zeros(n, k), torch.eye(k).expand(n, k, k), log_library)
+    posterior = Posterior(
+        x.new_zeros(n, k), torch.eye(k, dtype=x.dtype, device=x.device).expand(n, k, k), log_library
+    )
     for _ in range(_STEPS_FROM_NOTHING):
         posterior = newton_step(parameters, study, x, factors, posterior)
     return posterior

@@ -43,7 +43,7 @@ def write(state: LinearState, module: MultiStudyModule, study: Tensor) -> None:
         mask.copy_(relative[:, places] * scale[places])
         alive = (mask != 0).any(0)
         module.alive[position].copy_(alive)
-        share = (mask != 0).sum(0) / (2 * n_features - 1)
+        share = (mask != 0).sum(0).to(mask) / (2 * n_features - 1)
         module.etas[position].copy_(share.clamp(1e-6, 1 - 1e-6))
     for number, posterior in enumerate(state.posteriors):
         rows = (study == number).nonzero().flatten()

@@ -199,7 +199,8 @@ class LinearState:
         for data, posterior in zip(self.data, self.posteriors, strict=True):
             moments[data.factors] += (posterior.mean.square() + posterior.variance()).sum(0)
             n[data.factors] += len(data.x)
-        scale = torch.where(self.live, (moments / n).sqrt().clamp_min(1e-3), 1.0)
+        scale = (moments / n).sqrt().clamp_min(1e-3)
+        scale = torch.where(self.live, scale, torch.ones_like(scale))
         self.parameters.loadings = self.parameters.loadings * scale
         self.transform(torch.diag(1 / scale))
 
@@ -222,6 +223,6 @@ def symmetric(values: Tensor, k: int) -> Tensor:
 def output_deviation(loadings: Tensor, covariance: Tensor) -> Tensor:
     """Return standard deviations of outputs [n, G]; loadings [G, k], covariances [n, k, k]."""
     rows, columns = pairs(loadings.shape[1], loadings.device)
-    twice = torch.where(rows == columns, 1.0, 2.0)
+    twice = 2 - (rows == columns).to(loadings.dtype)
     products = loadings[:, rows] * loadings[:, columns] * twice
     return (covariance[:, rows, columns] @ products.T).clamp_min(0).sqrt()

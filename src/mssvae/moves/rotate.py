@@ -16,7 +16,7 @@ def rotate(state: LinearState) -> int:
     criterion is not drawn off the axes by features with two factors.
     """
     loadings = state.parameters.loadings / state.spread.clamp_min(1e-6)[:, None]
-    rotation, rotated = torch.eye(len(state.price), device=loadings.device), 0
+    rotation, rotated = torch.eye(len(state.price)).to(loadings), 0
     parts = [torch.arange(state.n_shared), *(state.own(m) for m in range(len(state.data)))]
     for part in parts:
         live = part.to(loadings.device)[state.live[part]]
@@ -31,10 +31,10 @@ def rotate(state: LinearState) -> int:
 def _rotation(loadings: Tensor) -> tuple[Tensor, int]:
     """Return the rotation of loadings [G, k], [k, k], and how many planes were turned."""
     count = THRESHOLDS.angles
-    angles = (torch.arange(count, device=loadings.device) / count - 0.5) * (math.pi / 2)
+    angles = (torch.arange(count).to(loadings) / count - 0.5) * (math.pi / 2)
     cosine, sine = torch.cos(angles), torch.sin(angles)
     k, turned = loadings.shape[1], 0
-    loadings, rotation = loadings.clone(), torch.eye(k, device=loadings.device)
+    loadings, rotation = loadings.clone(), torch.eye(k).to(loadings)
     for _ in range(THRESHOLDS.sweeps):
         before = turned
         for i in range(k):

@@ -19,7 +19,7 @@ def shear(state: LinearState) -> int:
     part = torch.zeros(n_factors, dtype=torch.long)
     for study in range(len(state.data)):
         part[state.own(study).cpu()] = study + 1
-    live, matrix = state.live.tolist(), torch.eye(n_factors, device=loadings.device)
+    live, matrix = state.live.tolist(), torch.eye(n_factors).to(loadings)
     sheared = 0
     for _ in range(THRESHOLDS.sweeps):
         before = sheared

@@ -1,0 +1,304 @@
+"""Fits with a linear decoder: against closed forms, and on planted factors."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import multivariate_normal, nbinom
+
+import mssvae
+from mssvae import simulate
+from mssvae.errors import InputError
+from mssvae.fitting.loadings import update_loadings
+from mssvae.fitting.loop import fit_linear
+from mssvae.fitting.nonlinearity import calls_for_networks, curved_shares
+from mssvae.fitting.observations import CountObservation, GaussianObservation
+from mssvae.fitting.posteriors import update_posteriors
+from mssvae.fitting.start import start
+
+SIZES = {"n_shared": 8, "n_specific": 3, "hidden": (8, 8), "device": "cpu"}
+
+
+def planted(seed=3, **settings):
+    """Two studies with three shared linear factors and two of each study's own."""
+    settings = {"n_studies": 2, "n_shared": 3, "nonlinear_every": 10**6, **settings}
+    return simulate.gaussian(80, 120, seed=seed, **settings)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    adata = planted()
+    return adata, mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).fit()
+
+
+def counts(n=120, n_features=40, seed=0):
+    """Counts of two studies with one shared factor on half of the genes."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, 1)) * (np.arange(n_features) < n_features // 2)
+    x = rng.negative_binomial(5, 5 / (5 + 20 * np.exp(z)))
+    return ad.AnnData(
+        x.astype(np.float32),
+        pd.DataFrame({"group": np.repeat(["a", "b"], n // 2)}, index=[f"s{i}" for i in range(n)]),
+        pd.DataFrame(index=[f"g{j}" for j in range(n_features)]),
+    )
+
+
+def gaussian_state(n_iterations=3):
+    adata = planted()
+    x = torch.from_numpy((adata.X - adata.X.mean(0)) / adata.X.std(0)).float()
+    study = torch.from_numpy(adata.obs["group"].astype("category").cat.codes.to_numpy().copy())
+    state = start(GaussianObservation, x, study.long(), 4, 2)
+    for _ in range(n_iterations):
+        update_posteriors(state)
+        update_loadings(state, selects=False)
+    return state
+
+
+def test_planted_factors_are_found_without_a_false_feature(fitted):
+    adata, model = fitted
+    assert model.fit_settings.decoder == "linear"
+    parts = {"true_shared": model.support.shared} | {
+        f"true_{study}": table for study, table in model.support.specific.items()
+    }
+    for key, found in parts.items():
+        truth, found = adata.varm[key] != 0, found.to_numpy()
+        found = found[:, found.any(0)]
+        assert found.shape == truth.shape
+        for column in truth.T:
+            overlap = [(column & other).sum() / (column | other).sum() for other in found.T]
+            assert max(overlap) >= 0.95
+
+
+def test_gaussian_posteriors_are_exact():
+    """One Newton step arrives: the mean is that of the normal posterior."""
+    state = gaussian_state()
+    update_posteriors(state)
+    parameters, data, posterior = state.parameters, state.data[0], state.posteriors[0]
+    loadings = parameters.loadings[:, data.factors].double().numpy()
+    precision = np.exp(-parameters.log_noise.double().numpy())
+    covariance = np.linalg.inv(np.eye(loadings.shape[1]) + (loadings.T * precision) @ loadings)
+    centred = (data.x - parameters.bias - parameters.intercepts[0]).double().numpy()
+    expected = centred * precision @ loadings @ covariance
+    np.testing.assert_allclose(posterior.mean, expected, atol=1e-4)
+    np.testing.assert_allclose(posterior.covariance[0], covariance, atol=1e-5)
+
+
+def test_the_lower_bound_is_the_evidence_where_posteriors_are_exact():
+    from mssvae.fitting.loop import _row
+
+    state = gaussian_state()
+    update_posteriors(state)
+    evidence = 0.0
+    for study, data in enumerate(state.data):
+        parameters = state.parameters
+        loadings = parameters.loadings[:, data.factors].double().numpy()
+        mean = (parameters.bias + parameters.intercepts[study]).double().numpy()
+        covariance = loadings @ loadings.T + np.diag(np.exp(parameters.log_noise.double().numpy()))
+        evidence += multivariate_normal(mean, covariance).logpdf(data.x.double().numpy()).sum()
+    assert _row(state, 0.0)["elbo"] == pytest.approx(evidence / state.n_samples, rel=1e-4)
+
+
+def test_dense_loadings_are_regressions_on_the_posteriors():
+    """With exact scores and nothing to select, a feature's terms solve its normal equations."""
+    state = gaussian_state()
+    update_posteriors(state)
+    for posterior in state.posteriors:
+        posterior.covariance = torch.zeros_like(posterior.covariance)
+    before = state.parameters.loadings.clone()
+    update_loadings(state, selects=False)
+    terms = []
+    for study, (data, posterior) in enumerate(zip(state.data, state.posteriors, strict=True)):
+        row = torch.zeros(len(data.x), before.shape[1] + 3)
+        row[:, data.factors] = posterior.mean
+        row[:, before.shape[1]] = 1
+        row[:, before.shape[1] + 1 + study] = 1
+        terms.append(row)
+    terms = torch.cat(terms).double().numpy()
+    x = torch.cat([data.x for data in state.data]).double().numpy()
+    noise = np.exp(state.parameters.log_noise.double().numpy())
+    spread = state.spread.double().numpy()
+    relative = (before.double().numpy() / spread[:, None]) ** 2
+    for j in (0, 50):
+        ridge = np.zeros(terms.shape[1])
+        ridge[: before.shape[1]] = 1 / (relative.mean(0) * spread[j] ** 2)
+        ridge[before.shape[1] + 1 :] = 5 / spread[j] ** 2
+        solved = np.linalg.solve(
+            terms.T @ terms / noise[j] + np.diag(ridge), terms.T @ x[:, j] / noise[j]
+        )
+        np.testing.assert_allclose(
+            state.parameters.loadings[j], solved[: before.shape[1]], rtol=0.02, atol=2e-3
+        )
+
+
+def test_derivatives_of_counts_are_those_of_the_distribution():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.tensor([[0.0, 3.0, 40.0, 1e6]], dtype=torch.float64)
+    output = torch.tensor([[-40.0, 0.3, 2.0, 1.0]], dtype=torch.float64, requires_grad=True)
+    log_depth = torch.randn(1, 4, generator=generator, dtype=torch.float64)
+    log_theta = torch.tensor([1.0, 0.0, 2.0, -1.0], dtype=torch.float64)
+    log_prob = CountObservation.log_prob(x, output, log_depth, log_theta)
+    log_prob.sum().backward()
+    score, _ = CountObservation.score(x, output.detach(), log_depth, log_theta)
+    np.testing.assert_allclose(score, output.grad, rtol=1e-6, atol=1e-12)
+    mean = CountObservation.mean(output.detach(), log_depth).numpy()
+    theta = np.exp(log_theta.numpy())
+    log_prob = log_prob.detach()
+    expected = nbinom(theta, theta / (theta + mean)).logpmf(x.numpy()).sum()
+    found = float(log_prob.sum()) + CountObservation.log_base(x)
+    assert found == pytest.approx(expected, rel=1e-5)
+    kernel = CountObservation.kernel(x, output.detach(), log_depth, log_theta)
+    other = CountObservation.kernel(x, output.detach() + 0.1, log_depth, log_theta)
+    change = CountObservation.log_prob(x, output.detach() + 0.1, log_depth, log_theta) - log_prob
+    np.testing.assert_allclose((other - kernel), change.detach(), rtol=1e-5, atol=1e-7)
+
+
+def test_history_never_has_a_positive_bound_for_counts():
+    model = mssvae.MSSVAE(counts(), **SIZES).fit()
+    assert (model.history["elbo"] < 0).all()
+    assert (model.history["reconstruction"] < 0).all()
+    last = model.history.iloc[-1]
+    assert last["elbo"] == pytest.approx(last["reconstruction"] - last["kl"], abs=1e-6)
+    assert last["n_slab"] == int(model.support.wide().sum().sum())
+
+
+def test_the_support_is_held_at_the_end(fitted):
+    """What is reported is what was trained: nothing is selected after the last iteration."""
+    _, model = fitted
+    history = model.history
+    assert len(set(history["n_slab"].iloc[-3:])) == 1
+    assert abs(history["elbo"].diff().iloc[-1]) < 0.01 * len(model.var_names)
+
+
+def test_moves_are_told_with_what_they_gained(fitted):
+    _, model = fitted
+    told = "".join(model.history["moves"])
+    assert "split of" in told
+    assert "kept, +" in told
+
+
+def test_predictions_come_from_half_of_the_features(fitted):
+    adata, model = fitted
+    half = list(adata.var_names[::2])
+    hidden = ~adata.var_names.isin(half)
+    expected = model.predict(adata, observed=half)
+    assert expected.index.equals(adata.obs_names)
+    assert expected.columns.equals(adata.var_names)
+    x, found = adata.X[:, hidden], expected.to_numpy()[:, hidden]
+    assert ((x - found) ** 2).sum() < 0.05 * ((x - x.mean(0)) ** 2).sum()
+
+
+def test_fitted_samples_are_new_samples(fitted):
+    adata, model = fitted
+    np.testing.assert_allclose(model.predict(), model.predict(adata), atol=1e-3)
+    again, latent = model.transform(adata), model.latent()
+    np.testing.assert_allclose(again.shared, latent.shared, atol=1e-2)
+    for study, table in latent.specific.items():
+        assert again.specific[study].index.equals(table.index)
+        np.testing.assert_allclose(again.specific[study], table, atol=1e-2)
+
+
+def test_features_of_new_samples_go_by_name(fitted):
+    adata, model = fitted
+    some = adata[:, adata.var_names[:80][::-1]]
+    other = ad.AnnData(
+        np.ones((len(some), 1), np.float32), some.obs, pd.DataFrame(index=["unknown"])
+    )
+    more = ad.concat([some, other], axis=1, merge="first")
+    expected = model.transform(adata, observed=list(adata.var_names[:80])).shared
+    np.testing.assert_allclose(model.transform(more).shared, expected, atol=1e-4)
+
+
+def test_samples_of_an_unknown_study_have_the_shared_factors(fitted):
+    adata, model = fitted
+    new = adata[:5].copy()
+    new.obs["group"] = "new"
+    found = model.transform(new)
+    assert found.shared.shape == (5, 8)
+    assert all(table.empty for table in found.specific.values())
+    with pytest.raises(InputError, match="not fitted to a study 'new', but to 'study_1'"):
+        model.predict(new)
+
+
+def test_what_cannot_be_inferred_from_is_named(fitted):
+    adata, model = fitted
+    with pytest.raises(InputError, match="none: 'feature_999'"):
+        model.predict(observed=["feature_1", "feature_999"])
+    strange = adata.copy()
+    strange.var_names = [f"x{name}" for name in adata.var_names]
+    with pytest.raises(InputError, match="none of the 120 features of the model, such as"):
+        model.transform(strange)
+    with pytest.raises(InputError, match="not fitted: call fit"):
+        mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).predict()
+
+
+def test_networks_predict_too():
+    adata = counts()
+    model = mssvae.MSSVAE(adata, **SIZES).fit("paper", max_epochs=3, batch_size=60)
+    expected = model.predict(adata[:7], observed=list(adata.var_names[:20]))
+    assert expected.shape == (7, 40)
+    assert (expected > 0).all(axis=None)
+    assert model.transform(adata[:7]).shared.shape == (7, 8)
+
+
+def test_models_come_back_from_files(fitted, tmp_path):
+    adata, model = fitted
+    model.save(tmp_path / "model.npz")
+    loaded = mssvae.MSSVAE.load(tmp_path / "model.npz", adata, device="cpu")
+    pd.testing.assert_frame_equal(loaded.masks.wide(), model.masks.wide())
+    pd.testing.assert_frame_equal(loaded.latent().wide(), model.latent().wide())
+    pd.testing.assert_frame_equal(loaded.predict(), model.predict())
+    pd.testing.assert_frame_equal(loaded.factor_table(), model.factor_table())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_torch_defaults_and_seeds_do_not_matter(fitted, dtype):
+    adata, model = fitted
+    torch.set_default_dtype(dtype)
+    try:
+        again = mssvae.MSSVAE(adata, likelihood="gaussian", seed=7, **SIZES).fit()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    pd.testing.assert_frame_equal(again.masks.wide(), model.masks.wide(), check_exact=True)
+
+
+@pytest.mark.parametrize("sizes", [(0, 2), (3, 0)])
+def test_factors_may_be_of_one_kind(sizes):
+    adata = planted()
+    model = mssvae.MSSVAE(
+        adata, likelihood="gaussian", n_shared=sizes[0], n_specific=sizes[1], device="cpu"
+    ).fit(decoder="linear")
+    assert model.support.wide().any(axis=None)
+    assert model.masks.shared.shape[1] == sizes[0]
+
+
+def test_an_intercept_of_a_study_is_no_factor():
+    adata = counts(seed=5)
+    adata.X = np.random.default_rng(0).poisson(20, adata.shape).astype(np.float32)
+    adata.X[adata.obs["group"] == "b", :10] *= 3
+    state, _ = fit_linear(
+        "negative_binomial",
+        torch.from_numpy(adata.X),
+        torch.tensor([0, 1]).repeat_interleave(60),
+        4,
+        2,
+        [1, 10, 15],
+        0.1,
+        1.0,
+    )
+    assert not state.support.any()
+    assert (state.parameters.intercepts[1, :10] > 0.5).all()
+
+
+def test_squares_call_for_networks_and_lines_do_not():
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(400, 2))
+    noise = 0.1 * rng.normal(size=(400, 4))
+    shares = curved_shares(np.column_stack([z, z**2]) + noise)
+    assert (shares[2:] > 0.8).all()
+    assert (shares[:2] < 0.1).all()
+    for every, nonlinear in ((3, True), (10**6, False)):
+        adata = planted(nonlinear_every=every)
+        study = torch.from_numpy(adata.obs["group"].astype("category").cat.codes.to_numpy().copy())
+        x = torch.from_numpy(adata.X)
+        assert calls_for_networks("gaussian", x, study.long(), 12) == nonlinear
