@@ -1,6 +1,7 @@
 """Checks of input, with messages that name the sample and the gene, or the key."""
 
 import operator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -61,3 +62,26 @@ def validate_counts(
                 f"{source}: the count of gene {gene_names[j]!r} in sample {sample_names[i]!r} is "
                 f"{what} ({dense[i, j]}): raw counts are needed, not normalised values"
             )
+
+
+# As many as the looks of `figures.group_looks`: colours times hatches.
+MAX_GROUPS = 24
+
+
+def validate_n_groups(groups: Iterable[str], source: str | None = None) -> None:
+    """Raise InputError if there are more groups than figures and pages can tell apart.
+
+    Parameters
+    ----------
+    groups
+        Their names; repeated ones count once.
+    source
+        Where they come from (a file, a table), for the message.
+    """
+    names = sorted({str(group) for group in groups})
+    if len(names) > MAX_GROUPS:
+        prefix = "" if source is None else f"{source}: "
+        raise InputError(
+            f"{prefix}{len(names)} groups, but figures and pages can tell at most {MAX_GROUPS} "
+            f"apart: merge some of them or leave some out (such as {', '.join(names[:5])})"
+        )

@@ -8,27 +8,28 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import text_to_path
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from mssvae.errors import InputError
 from mssvae.figures._common import (
     PAGE_HEIGHT,
     PAGE_WIDTH,
-    SHARED_COLOUR,
+    SHARED_LOOK,
+    Look,
     full_title,
-    group_colours,
-    literal,
+    group_looks,
+    in_style,
     require_columns,
-    style,
+    require_finite,
     text_colour_on,
 )
+from mssvae.figures._text import literal, text_width, wrapped
 
 # Vertical positions are in lines of text; all other lengths are in points.
-_GAP, _HEADER = 0.35, 1.5  # below a factor, and for the name of a study
+_GAP, _HEADER = 0.35, 0.5  # below a factor, and around the name of a study
+_LINE_SPACING = 1.2  # height of a line over the size of its font
 _MARGIN, _TITLE, _LEGEND, _AXIS, _FOOTER, _FOOTER_FONT = 5, 14, 32, 28, 9, 6
 
 
@@ -41,21 +42,28 @@ class _Layout:
     min_line: float  # least and greatest height of a line
     max_line: float
 
+    @property
+    def font(self) -> float:
+        """The largest size of the font."""
+        return self.max_line / _LINE_SPACING
+
 
 _LAYOUTS = (
     _Layout(1, names=235, min_line=8.0, max_line=9.0),
     _Layout(2, names=165, min_line=6.0, max_line=6.6),
     _Layout(3, names=112, min_line=5.8, max_line=6.2),
 )
-_LINE_SPACING = 1.2  # height of a line over the size of its font
-_ELLIPSIS = 8  # room for the sign that a name is cut, and for the tick's distance from its label
+_TICK = 6  # distance of a name from the axis
+_LABEL_WIDTH = 60  # of a factor
+_KINDS = ("shared", "specific")
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The rows of one factor, with the names of its processes cut into lines."""
+    """The rows of one factor, with the names of study and processes cut into lines."""
 
     study: str
+    header: str
     label: str
     rows: pd.DataFrame
     names: list[str]
@@ -65,7 +73,7 @@ class _Block:
         return [1 + name.count("\n") for name in self.names]
 
 
-@style()
+@in_style
 def processes(
     table: pd.DataFrame,
     factors: pd.DataFrame,
@@ -90,7 +98,7 @@ def processes(
         One row per factor, in the order of display: ``factor``, ``kind`` (``"shared"`` or
         ``"specific"``), ``study`` (of a specific factor), ``n_genes``.
     kind
-        Which factors to draw.
+        Which factors to draw. If there is none, the figure says so.
     title
         Title of the cohort.
     note
@@ -99,28 +107,38 @@ def processes(
     Raises
     ------
     InputError
-        If a column is missing, a row's factor is not in ``factors``, no factor is of the
-        ``kind``, or there are more than eight studies.
+        If a column is missing, a number is missing or infinite, a row's factor is not in
+        ``factors``, the ``kind`` is another, or there are more studies than a figure can tell apart.
     """
     require_columns(table, ["set", "Description", "FoldEnrichment", "p.adjust", "Count"], "process")
     require_columns(factors, ["factor", "kind", "study", "n_genes"], "factors")
     unknown = set(table["set"]) - set(factors["factor"])
     if unknown:
         raise InputError(f"process table: set {min(unknown)!r} is not in the factors table")
+    if kind not in _KINDS:
+        raise InputError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
     factors = factors[factors["kind"] == kind]
-    if factors.empty:
-        raise InputError(f"factors table: no factor is of the kind {kind!r}")
     if kind == "shared":
         factors = factors.assign(study=kind)
-        colours = {"shared": SHARED_COLOUR}
+        looks = {"shared": SHARED_LOOK}
         subject = "processes of the shared factors"
     else:
-        colours = group_colours(factors["study"])
+        looks = group_looks(factors["study"])
         subject = "processes of the study-specific factors"
     # The study is the header of its factors, so their labels need not repeat it.
-    labels = [f.factor.removeprefix(f.study).strip(" _-:.") for f in factors.itertuples()]
+    labels = [
+        wrapped(
+            f.factor.removeprefix(f.study).strip(" _-:.") or f.factor,
+            _LABEL_WIDTH,
+            _LAYOUTS[0].font,
+            max_lines=1,
+            weight="bold",
+        )
+        for f in factors.itertuples()
+    ]
     factors = factors.assign(label=labels)
     table = table[table["set"].isin(factors["factor"])]
+    require_finite(table, ["FoldEnrichment", "p.adjust", "Count"], "process")
 
     title = full_title(title, subject, note)
     footer = _footer(factors, table)
@@ -132,7 +150,7 @@ def processes(
         n_lines = max(_place(blocks)[1] for blocks in columns)
         if n_lines * layout.min_line <= available:
             break
-    n_lines = max(n_lines, 3.0)  # room for what is said of a table without rows
+    n_lines = max(n_lines, 3)  # room for what is said of a table without rows
     line = float(np.clip(available / n_lines, layout.min_line, layout.max_line))
     width, height = 72 * PAGE_WIDTH, top + n_lines * line + bottom
 
@@ -140,16 +158,19 @@ def processes(
     figure.suptitle(title, x=_MARGIN / width, y=1 - 5 / height, ha="left", va="top")
     figure.text(_MARGIN / width, 5 / height, literal(footer), va="bottom", fontsize=_FOOTER_FONT)
     if table.empty:
-        figure.text(0.5, 0.5, "no factor has an enriched process", ha="center", va="center")
+        none = "no factor has an enriched process"
+        if factors.empty:
+            none = f"the fit has no {'shared' if kind == 'shared' else 'study-specific'} factor"
+        figure.text(0.5, 0.5, none, ha="center", va="center")
         return figure
-    strip = 8 + 4 * max(len(block.label) for blocks in columns for block in blocks)
+    strip = 8 + max(text_width(literal(label), line / _LINE_SPACING, "bold") for label in labels)
     dots = _Dots(table, line)
     for i, blocks in enumerate(columns):
         left = i * width / layout.n_columns + _MARGIN + strip + layout.names
         right = (i + 1) * width / layout.n_columns - _MARGIN
         bounds = (left / width, bottom / height, (right - left) / width, n_lines * line / height)
         axes = figure.add_axes(bounds, ylim=(n_lines, 0))
-        _draw_column(axes, blocks, dots, colours, strip=strip, names=layout.names, line=line)
+        _draw_column(axes, blocks, dots, looks, strip=strip, names=layout.names, line=line)
     dots.draw_legends(figure, y=1 - (top - 14) / height)
     return figure
 
@@ -164,37 +185,23 @@ def _footer(factors: pd.DataFrame, table: pd.DataFrame) -> str:
             for study, group in without.groupby("study", sort=False)
         )
         text += f" Without one (number of genes): {'; '.join(studies)}."
-    return "\n".join(_wrap(text, 72 * PAGE_WIDTH - 2 * _MARGIN, _FOOTER_FONT))
-
-
-def _wrap(text: str, width: float, font: float) -> list[str]:
-    """Split a text into lines of at most ``width`` points in a font of ``font`` points."""
-    properties = FontProperties(size=font)
-    words = text.split()
-    lines = words[:1]
-    for word in words[1:]:
-        longer = f"{lines[-1]} {word}"
-        if text_to_path.get_text_width_height_descent(longer, properties, False)[0] <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-def _name(process: str, layout: _Layout) -> str:
-    """Set the name of a process in at most two lines."""
-    lines = _wrap(process, layout.names - _ELLIPSIS, layout.max_line / _LINE_SPACING)
-    return "\n".join(lines[:2]) + (" …" if len(lines) > 2 else "")
+    return wrapped(text, 72 * PAGE_WIDTH - 2 * _MARGIN, _FOOTER_FONT)
 
 
 def _columns(table: pd.DataFrame, factors: pd.DataFrame, layout: _Layout) -> list[list[_Block]]:
     """Split the factors with rows into columns of about equal height, none across two columns."""
+    width = 72 * PAGE_WIDTH / layout.n_columns - 3 * _MARGIN
+    headers = {
+        study: wrapped(study, width, layout.font + 0.5, max_lines=3, weight="bold")
+        for study in factors["study"].unique()
+    }
     blocks = []
     for factor in factors.itertuples():
         rows = table[table["set"] == factor.factor]
-        names = [_name(process, layout) for process in rows["Description"]]
+        width = layout.names - _TICK
+        names = [wrapped(name, width, layout.font, max_lines=2) for name in rows["Description"]]
         if names:
-            blocks.append(_Block(factor.study, factor.label, rows, names))
+            blocks.append(_Block(factor.study, headers[factor.study], factor.label, rows, names))
     heights = np.array([sum(block.heights) + _GAP for block in blocks])
     middles = np.cumsum(heights) - heights / 2
     column = (layout.n_columns * middles / heights.sum()).astype(int)
@@ -208,7 +215,8 @@ def _place(blocks: list[_Block]) -> tuple[list[float], float]:
     """Return the line at which each factor of a column begins, and the number of lines."""
     starts, end, study = [], 0.0, None
     for block in blocks:
-        end += _HEADER if block.study != study else 0.0
+        if block.study != study:
+            end += _HEADER + 1.1 * (1 + block.header.count("\n"))
         starts.append(end)
         end += sum(block.heights) + _GAP
         study = block.study
@@ -224,10 +232,10 @@ class _Dots:
         high = max(significance.quantile(0.95), significance.min() + 1)
         self.colour = ScalarMappable(Normalize(significance.min(), high), "viridis_r")
         self.extend = "max" if significance.max() > high else "neither"
-        self.max_count = table["Count"].max()
+        self.max_count = table["Count"].max() or 1
         self.line = line
         low, high = table["FoldEnrichment"].min(), table["FoldEnrichment"].max()
-        self.log = high > 10 * low
+        self.log = high > 10 * low > 0
         self.limits = (min(1.0, low / 1.3), high * 1.5) if self.log else (0.0, high * 1.12)
 
     def diameter(self, count: pd.Series | int) -> pd.Series | float:
@@ -266,7 +274,7 @@ class _Dots:
                 Line2D([], [], marker="o", linestyle="", color="0.5", ms=self.diameter(count))
                 for count in counts
             ],
-            labels=[str(count) for count in counts],
+            labels=[f"{count:,}" for count in counts],
             title="genes of the factor in the process",
             ncols=len(counts),
             loc="center left",
@@ -278,7 +286,7 @@ def _draw_column(
     axes: Axes,
     blocks: list[_Block],
     dots: _Dots,
-    colours: dict[str, str],
+    looks: dict[str, Look],
     *,
     strip: float,
     names: float,
@@ -299,10 +307,11 @@ def _draw_column(
         if block.study != study:
             axes.text(
                 left,
-                start - 0.6,
-                literal(block.study),
+                start - 0.25,
+                literal(block.header),
                 transform=beside,
-                va="center",
+                va="bottom",
+                linespacing=1.0,
                 fontsize=font + 0.5,
                 fontweight="bold",
             )
@@ -320,7 +329,7 @@ def _draw_column(
                 zorder=0,
             )
         )
-        colour = colours[block.study]
+        look = looks[block.study]
         axes.add_patch(
             Rectangle(
                 (left, start),
@@ -328,7 +337,9 @@ def _draw_column(
                 end - start,
                 transform=beside,
                 clip_on=False,
-                color=colour,
+                facecolor=look.colour,
+                hatch=look.hatch,
+                edgecolor="white",
                 linewidth=0,
             )
         )
@@ -341,7 +352,8 @@ def _draw_column(
             va="center_baseline",
             fontsize=font,
             fontweight="bold",
-            color=text_colour_on(colour),
+            color=text_colour_on(look.colour),
+            bbox={"facecolor": look.colour, "linewidth": 0, "pad": 0.5} if look.hatch else None,
         )
         axes.hlines(y, 0, 1, transform=beside, color="0.8", linewidth=0.4, zorder=1)
         dots.draw(axes, block.rows, y)
