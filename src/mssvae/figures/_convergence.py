@@ -121,7 +121,9 @@ def convergence(
     text = "Background: rate of the spike. Vertical axes: values after the first 2 % of epochs."
     if left:
         text += "\nDots: the masks, after weights that are not needed were set to zero."
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), title=text)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(len(labels), 6), title=text
+    )
     return figure
 
 

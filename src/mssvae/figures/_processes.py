@@ -108,7 +108,8 @@ def processes(
     ------
     InputError
         If a column is missing, a number is missing or infinite, a row's factor is not in
-        ``factors``, the ``kind`` is another, or there are more studies than a figure can tell apart.
+        ``factors``, the ``kind`` is another, or there are more studies than a figure can tell
+        apart.
     """
     require_columns(table, ["set", "Description", "FoldEnrichment", "p.adjust", "Count"], "process")
     require_columns(factors, ["factor", "kind", "study", "n_genes"], "factors")

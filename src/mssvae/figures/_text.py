@@ -34,8 +34,7 @@ def clean(text: object) -> str:
     """Return a name as one line: what cannot be drawn is a blank or the sign for it."""
     text = re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", str(text))
     text = text.replace("\N{ZERO WIDTH NO-BREAK SPACE}", "")
-    text = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return unicodedata.normalize("NFC", re.sub(r"[^\S ]|[\x00-\x1f\x7f-\x9f]", " ", text))
 
 
 def literal(text: object) -> str:
@@ -65,7 +64,7 @@ def wrapped(
     weight
         Of the font.
     """
-    text = clean(text) or "(no name)"
+    text = " ".join(clean(text).split()) or "(no name)"
 
     def fits(line: str) -> bool:
         # Letters on a screen are set to whole pixels, which takes a little more.
