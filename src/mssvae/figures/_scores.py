@@ -130,10 +130,12 @@ def _draw_strip(
         linewidth=0.4,
         alpha=0.8,
     )
-    median = values.median()
-    axes.hlines(median, middle - width * 0.45, middle + width * 0.45, color="black")
+    text = "none"
+    if values.notna().any():
+        median = values.median()
+        axes.hlines(median, middle - width * 0.45, middle + width * 0.45, color="black")
+        text = f"{median:.2f}"
     if is_last:
-        text = "none" if np.isnan(median) else f"{median:.2f}"
         rotation = "vertical" if upright else "horizontal"
         axes.text(middle, 1.06, text, ha="center", va="bottom", fontsize=6, rotation=rotation)
 

@@ -54,9 +54,9 @@ def simulation(
     many; a bar and a number mark the median. If there are scores from before and after the
     assignment of columns by Theorem 2, those before are hollow and the numbers are those after.
     (b, c) True and estimated masks of one replicate, in matching rows; estimated factors whose
-    weights are all zero are left out and counted. (d, e), with ``data``: for some shared factors and some of the first study's own, a
-    linear and a nonlinear feature that load on this factor alone, against the posterior mean of
-    the estimated factor that matches it.
+    weights are all zero are left out and counted. (d, e), with ``data``: for some shared factors
+    and some of the first study's own, a linear and a nonlinear feature that load on this factor
+    alone, against the posterior mean of the estimated factor that matches it.
 
     Parameters
     ----------

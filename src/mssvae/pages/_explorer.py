@@ -9,8 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mssvae.errors import InputError
-from mssvae.figures import group_colours, source_note
+from mssvae.figures import group_looks, source_note
+from mssvae.figures._common import require_columns, require_finite
 
+# One script, in this order.
+_SCRIPTS = ("elements", "view", "charts", "tables", "search", "page")
+# What plotly calls the hatches of the figures.
+_PATTERNS = {"": "", "//////": "/", "......": "."}
 _N_TERMS = 10
 _TERM_COLUMNS = ["ID", "Description", "FoldEnrichment", "p.adjust", "geneID"]
 
@@ -62,15 +67,18 @@ def cohort(
     ------
     InputError
         If masks and factors differ in their factors, a gene has no row in ``names``, a sample has
-        no group, or there are more than eight groups.
+        no group, a number that is to be shown is missing or infinite, a process names a gene
+        without a row in the masks, or there are more groups than a page can tell apart.
     """
     if list(masks) != factors["factor"].tolist():
         raise InputError("masks and factors table: not the same factors in the same order")
     place = {gene: i for i, gene in enumerate(masks.index)}
     if missing := place.keys() - set(names["gene"]):
         raise InputError(f"gene names: no row for {min(missing)!r}, which has a row in the masks")
+    require_finite(masks, factors["factor"], "masks")
+    _check_terms(terms, place)
     groups = manifest["studies"]
-    colours = group_colours(groups)
+    looks = group_looks(groups)
     group_of = samples.set_index("sample")["group"].reindex(latent.index)
     if group_of.isna().any():
         raise InputError(f"samples table: no group for {latent.index[group_of.isna()][0]!r}")
@@ -91,15 +99,7 @@ def cohort(
                 "genes": order.tolist(),
                 "weights": [float(f"{weight:.4g}") for weight in weights[order]],
                 "terms": _terms(terms_of.get(factor, terms.iloc[:0]), fdr, place),
-                "activity": [
-                    {
-                        "group": group,
-                        "kl": round(row[f"kl_{group}"], 3),
-                        "values": part[factor].round(3).tolist(),
-                    }
-                    for group, part in members.items()
-                    if not part[factor].isna().all()
-                ],
+                "activity": _activity(row, members),
             }
         )
     return {
@@ -108,7 +108,14 @@ def cohort(
         "about": _about(manifest),
         "threshold": threshold,
         "fdr": fdr,
-        "groups": [{"name": group, "colour": colours[group]} for group in groups],
+        "groups": [
+            {
+                "name": group,
+                "colour": looks[group].colour,
+                "pattern": _PATTERNS[looks[group].hatch],
+            }
+            for group in groups
+        ],
         "genes": [list(gene) for gene in names[["symbol", "name"]].itertuples(name=None)],
         "factors": entries,
     }
@@ -138,11 +145,43 @@ def explorer(run: str, cohorts: dict[str, dict[str, Any]]) -> str:
     folder = files(__package__)
     return Template(folder.joinpath("explorer.html").read_text()).substitute(
         css=folder.joinpath("page.css").read_text(),
-        js=folder.joinpath("explorer.js").read_text(),
+        js="\n".join(folder.joinpath(f"explorer_{name}.js").read_text() for name in _SCRIPTS),
         plotly=get_plotlyjs(),
         # No name in the data can end the script element that holds them.
         data=data.replace("<", r"\u003c"),
     )
+
+
+def _check_terms(terms: pd.DataFrame, place: dict[str, int]) -> None:
+    """Raise InputError for numbers that cannot be shown, and for genes without a row."""
+    require_columns(terms, ["set", *_TERM_COLUMNS], "terms")
+    require_finite(terms, ["FoldEnrichment", "p.adjust"], "terms")
+    for row in terms.itertuples():
+        unknown = [gene for gene in str(row.geneID).split("/") if gene not in place]
+        if unknown:
+            raise InputError(
+                f"terms table: gene {unknown[0]!r} of {row.ID} for the set {row.set!r} has no row "
+                "in the masks"
+            )
+
+
+def _activity(
+    row: dict[str, Any], members: dict[str, pd.DataFrame]
+) -> list[dict[str, str | float | list[float]]]:
+    """Return the posterior means of a factor by group, with the divergence from the prior."""
+    factor, shown = row["factor"], []
+    for group, part in members.items():
+        values = part[factor]
+        if values.isna().all():
+            continue  # Another group's factor.
+        kl = row[f"kl_{group}"]
+        if not np.isfinite([kl, *values]).all():
+            raise InputError(
+                f"factor {factor!r} in group {group!r}: a posterior mean in the latent table or "
+                f"'kl_{group}' in the factors table is missing or infinite"
+            )
+        shown.append({"group": group, "kl": round(kl, 3), "values": values.round(3).tolist()})
+    return shown
 
 
 def _terms(terms: pd.DataFrame, fdr: float, place: dict[str, int]) -> list[list[Any]]:
