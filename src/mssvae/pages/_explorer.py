@@ -204,9 +204,9 @@ def _terms(terms: pd.DataFrame, fdr: float, place: dict[str, int]) -> list[list[
 
 def _about(manifest: dict[str, Any]) -> str:
     """Say in one line what was fitted, and with what."""
-    settings = manifest["settings"]
+    settings, n_groups = manifest["settings"], len(manifest["studies"])
     return (
-        f"{manifest['n_samples']:,} samples in {len(manifest['studies'])} groups, "
+        f"{manifest['n_samples']:,} samples in {n_groups} group{'s' * (n_groups != 1)}, "
         f"{manifest['n_features']:,} genes; started from {settings['n_shared']} shared and "
         f"{settings['n_specific']} specific factors per group, seed {settings['seed']}; "
         f"mssvae {manifest['mssvae']}, commit {manifest['commit'] or 'unknown'}"

@@ -1,6 +1,7 @@
 // Charts, by plotly.js.
 
 const POSITIVE = "#0072b2", NEGATIVE = "#d55e00", SHARED = { colour: "#7f7f7f", pattern: "" }, NOT_ENRICHED = "#b8bec5";
+const SWATCHES = { "": "", "/": "hatched", ".": "dotted" };
 const N_BARS = { genes: 25, processes: 15 };
 const FONT = { family: "system-ui, sans-serif", size: 13, color: "#1b1f24" };
 
@@ -33,7 +34,7 @@ function drawOverview({ name, cohort, index }) {
     const factors = cohort.factors.filter((factor) => factor.group === kind);
     const look = lookOf(cohort, kind);
     return {
-      type: "bar", name: plain(cut(kind ?? "shared", 40)), width: 0.75,
+      type: "bar", width: 0.75,
       x: factors.map((factor) => place.get(factor)),
       y: factors.map((factor) => factor.n_genes),
       customdata: factors.map((factor) => [factor.name, nEnriched(cohort, factor)]),
@@ -48,16 +49,20 @@ function drawOverview({ name, cohort, index }) {
   });
   at("overview-text").textContent =
     `Genes with |weight| > ${cohort.threshold} by factor. Click a bar to see the factor; it is outlined in black.`;
+  at("legend").replaceChildren(...kinds.map((kind) => {
+    const swatch = element("i", { className: `swatch ${SWATCHES[lookOf(cohort, kind).pattern]}` });
+    swatch.style.backgroundColor = lookOf(cohort, kind).colour;
+    return element("span", {}, swatch, kind ?? "shared");
+  }));
   // Where the bars need more than the card has, they scroll.
   at("overview").style.minWidth = `${80 + 18 * cohort.factors.length}px`;
   draw("overview", "number of genes of each factor", traces, {
-    height: 340, margin: { l: 60, r: 10, t: 30, b: 10 }, showlegend: true, barmode: "overlay",
+    height: 320, margin: { l: 60, r: 10, t: 30, b: 10 }, barmode: "overlay",
     xaxis: {
       tickvals: cohort.factors.map((_, i) => i), ticktext: cohort.factors.map((factor) => plain(cut(factor.name, 18))),
       range: [-0.6, cohort.factors.length - 0.4], tickangle: -90, tickfont: { size: 11 }, automargin: true, fixedrange: true,
     },
     yaxis: { title: { text: "genes" }, rangemode: "tozero", fixedrange: true },
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", itemclick: false, itemdoubleclick: false },
   });
   at("overview").removeAllListeners("plotly_click");
   at("overview").on("plotly_click", ({ points }) => show(name, points[0].customdata[0]));
