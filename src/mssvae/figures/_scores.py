@@ -33,8 +33,7 @@ def stages(scores: pd.DataFrame) -> list[str]:
     Raises
     ------
     InputError
-        If a column is missing, there is no score or one that is not between 0 and 1, or a stage
-        is unknown.
+        If a column is missing, there is no score, or a stage is unknown.
     """
     require_columns(scores, ["method", "replicate", "stage", "part", "metric", "value"], "scores")
     if scores.empty:
@@ -44,24 +43,29 @@ def stages(scores: pd.DataFrame) -> list[str]:
         raise InputError(
             f"scores table: unknown stage {sorted(unknown)[0]!r} (known: {', '.join(_STAGES)})"
         )
-    outside = scores[scores["value"].notna() & ~scores["value"].between(0, 1)]
-    for row in outside.itertuples():
-        raise InputError(
-            f"scores table: the {row.metric} of part {row.part!r} of replicate {row.replicate} for "
-            f"method {row.method!r} is {row.value}, not between 0 and 1"
-        )
     return [stage for stage in _STAGES if stage in set(scores["stage"])]
 
 
 def score_values(
     scores: pd.DataFrame, method: str, stage: str, metric: str, part: str
 ) -> pd.Series:
-    """Return one score of a method, by replicate; raises InputError if there is none."""
+    """Return one score of a method, by replicate.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one that is not between 0 and 1.
+    """
     wanted = {"method": method, "stage": stage, "metric": metric, "part": part}
     rows = scores[np.logical_and.reduce([scores[key] == value for key, value in wanted.items()])]
     if rows.empty:
         raise InputError(
             f"scores table: no {metric} of part {part!r} for method {method!r} at stage {stage!r}"
+        )
+    for row in rows[rows["value"].notna() & ~rows["value"].between(0, 1)].itertuples():
+        raise InputError(
+            f"scores table: the {metric} of part {part!r} of replicate {row.replicate} for method "
+            f"{method!r} is {row.value}, not between 0 and 1"
         )
     return rows.set_index("replicate")["value"].sort_index()
 
