@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from mssvae.errors import InputError
 from mssvae.figures._common import (
@@ -25,6 +21,7 @@ from mssvae.figures._common import (
     require_finite,
     text_colour_on,
 )
+from mssvae.figures._dots import Dots
 from mssvae.figures._text import literal, text_width, wrapped
 
 # Vertical positions are in lines of text; all other lengths are in points.
@@ -165,7 +162,7 @@ def processes(
         figure.text(0.5, 0.5, none, ha="center", va="center")
         return figure
     strip = 8 + max(text_width(literal(label), line / _LINE_SPACING, "bold") for label in labels)
-    dots = _Dots(table, line)
+    dots = Dots(table, line)
     for i, blocks in enumerate(columns):
         left = i * width / layout.n_columns + _MARGIN + strip + layout.names
         right = (i + 1) * width / layout.n_columns - _MARGIN
@@ -224,69 +221,10 @@ def _place(blocks: list[_Block]) -> tuple[list[float], float]:
     return starts, end
 
 
-class _Dots:
-    """Scales of the dots, common to all columns."""
-
-    def __init__(self, table: pd.DataFrame, line: float):
-        significance = -np.log10(table["p.adjust"].clip(lower=np.finfo(float).tiny))
-        # A few very small p-values would leave one colour to all the others.
-        high = max(significance.quantile(0.95), significance.min() + 1)
-        self.colour = ScalarMappable(Normalize(significance.min(), high), "viridis_r")
-        self.extend = "max" if significance.max() > high else "neither"
-        self.max_count = table["Count"].max() or 1
-        self.line = line
-        low, high = table["FoldEnrichment"].min(), table["FoldEnrichment"].max()
-        self.log = high > 10 * low > 0
-        self.limits = (min(1.0, low / 1.3), high * 1.5) if self.log else (0.0, high * 1.12)
-
-    def diameter(self, count: pd.Series | int) -> pd.Series | float:
-        """Return the diameter in points: the area grows with the count, from a visible start."""
-        return 2 + (self.line - 2) * np.sqrt(count / self.max_count)
-
-    def draw(self, axes: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
-        significance = -np.log10(rows["p.adjust"].clip(lower=np.finfo(float).tiny))
-        axes.scatter(
-            rows["FoldEnrichment"],
-            y,
-            s=self.diameter(rows["Count"]) ** 2,
-            c=self.colour.to_rgba(significance),
-            edgecolor="0.25",
-            linewidth=0.3,
-            zorder=3,
-            clip_on=False,
-        )
-
-    def draw_legends(self, figure: Figure, y: float) -> None:
-        width, height = 72 * figure.get_size_inches()
-        axes = figure.add_axes((130 / width, y, 110 / width, 6 / height))
-        bar = figure.colorbar(self.colour, cax=axes, orientation="horizontal", extend=self.extend)
-        bar.locator = MaxNLocator(4, integer=True)
-        bar.ax.text(
-            -0.08,
-            0.5,
-            r"$-\log_{10}$ adjusted p-value",
-            transform=axes.transAxes,
-            ha="right",
-            va="center",
-        )
-        counts = sorted({max(1, round(self.max_count * share)) for share in (0.1, 0.4, 1.0)})
-        figure.legend(
-            handles=[
-                Line2D([], [], marker="o", linestyle="", color="0.5", ms=self.diameter(count))
-                for count in counts
-            ],
-            labels=[f"{count:,}" for count in counts],
-            title="genes of the factor in the process",
-            ncols=len(counts),
-            loc="center left",
-            bbox_to_anchor=(290 / width, y + 3 / height),
-        )
-
-
 def _draw_column(
     axes: Axes,
     blocks: list[_Block],
-    dots: _Dots,
+    dots: Dots,
     looks: dict[str, Look],
     *,
     strip: float,
@@ -330,31 +268,8 @@ def _draw_column(
                 zorder=0,
             )
         )
-        look = looks[block.study]
-        axes.add_patch(
-            Rectangle(
-                (left, start),
-                (strip - 3) * point,
-                end - start,
-                transform=beside,
-                clip_on=False,
-                facecolor=look.colour,
-                hatch=look.hatch,
-                edgecolor="white",
-                linewidth=0,
-            )
-        )
-        axes.text(
-            left + (strip - 3) / 2 * point,
-            (start + end) / 2,
-            literal(block.label),
-            transform=beside,
-            ha="center",
-            va="center_baseline",
-            fontsize=font,
-            fontweight="bold",
-            color=text_colour_on(look.colour),
-            bbox={"facecolor": look.colour, "linewidth": 0, "pad": 0.5} if look.hatch else None,
+        _draw_label(
+            axes, block.label, looks[block.study], (left, start, (strip - 3) * point, end), font
         )
         axes.hlines(y, 0, 1, transform=beside, color="0.8", linewidth=0.4, zorder=1)
         dots.draw(axes, block.rows, y)
@@ -363,11 +278,37 @@ def _draw_column(
     axes.set_yticks(ticks, labels, fontsize=font, linespacing=1.0)
     axes.tick_params(axis="y", length=0, pad=3)
     axes.spines["left"].set_visible(False)
-    if dots.log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(LogFormatter())
-        axes.xaxis.set_minor_formatter("")
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_xlim(dots.limits)
-    axes.set_xlabel("fold enrichment", loc="right")
+    dots.set_axis(axes)
+
+
+def _draw_label(
+    axes: Axes, label: str, look: Look, box: tuple[float, float, float, float], font: float
+) -> None:
+    """Draw the strip of a factor with its label; ``box`` is its left, top, width and bottom."""
+    left, start, width, end = box
+    beside = axes.get_yaxis_transform()
+    axes.add_patch(
+        Rectangle(
+            (left, start),
+            width,
+            end - start,
+            transform=beside,
+            clip_on=False,
+            facecolor=look.colour,
+            hatch=look.hatch,
+            edgecolor="white",
+            linewidth=0,
+        )
+    )
+    axes.text(
+        left + width / 2,
+        (start + end) / 2,
+        literal(label),
+        transform=beside,
+        ha="center",
+        va="center_baseline",
+        fontsize=font,
+        fontweight="bold",
+        color=text_colour_on(look.colour),
+        bbox={"facecolor": look.colour, "linewidth": 0, "pad": 0.5} if look.hatch else None,
+    )

@@ -138,7 +138,7 @@ def use_fonts(figure: Figure) -> None:
     if unread:
         letters = sorted(set().union(*map(_letters, unread)) - known)
         log.warning(
-            "no font of this machine has %s: drawn as boxes in %d texts (%s); install a font "
+            "no font of this machine has %s: drawn as boxes in %d text(s) (%s); install a font "
             "that has these letters, such as one of the Noto fonts, beside %s",
             ", ".join(f"{letter!r}" for letter in letters[:_N_NAMED]),
             len(unread),
