@@ -3,31 +3,35 @@
 # `make pictures`: the pictures of the README from these results; SIMULATIONS=results/paper takes the one
 # of the Gaussian study from another run.
 # `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
+# `make test-fresh`: both commands on a Debian with nothing but Python, venv, make and git, made for it.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
 # All set up what they need first; `make setup` does just that.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 SIMULATIONS ?= results/quick
+PIP = .venv/bin/pip install --disable-pip-version-check -q
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
 
-.PHONY: setup reproduce report pictures test test-slurm benchmark
+.PHONY: setup reproduce report pictures test test-slurm test-fresh benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
 
-.venv/.complete: envs/requirements.txt pyproject.toml
+# rpy2 in its mode ABI finds R when it runs: it installs without R and without a compiler, and takes
+# whichever R is there. Not from pip's cache, which may hold one built for another R.
+.venv/.complete: envs/requirements.txt envs/rpy2.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --disable-pip-version-check -q -r envs/requirements.txt
-	.venv/bin/pip install --disable-pip-version-check -q --no-deps -e .
+	$(PIP) -r envs/requirements.txt
+	RPY2_CFFI_MODE=ABI $(PIP) --no-deps --no-cache-dir --force-reinstall -r envs/rpy2.txt
+	$(PIP) --no-deps -e .
 	@touch $@
 
 reproduce: setup
 	$(SNAKEMAKE) --configfile config/quick.yaml
-	@echo; echo "Figures:"; ls results/quick/figures/*.pdf results/quick/*/*/figures/*.pdf
-	@echo "Tables:"; ls results/quick/tables/* results/quick/cohorts/*/tables/* results/quick/simulations/*/*.csv
+	@.venv/bin/python scripts/list_results.py results/quick
 
 report: setup  # of what `make reproduce` made
 	$(SNAKEMAKE) --configfile config/quick.yaml --report results/quick/report.html
@@ -41,6 +45,9 @@ test: setup
 test-slurm: setup
 	@sh scripts/setup_slurm.sh $(SLURM_PACKAGES)
 	.venv/bin/python -m pytest tests/slurm
+
+test-fresh:
+	@$(PYTHON) scripts/test_fresh.py
 
 benchmark: setup
 	.venv/bin/python scripts/benchmark.py

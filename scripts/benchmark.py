@@ -1,7 +1,11 @@
 """Measure what fits cost and recover, by the way the decoder is evaluated: `make benchmark`."""
 
 import argparse
+import sys
 from pathlib import Path
+
+# The library of this checkout, whichever is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from mssvae import benchmark, figures
 from mssvae.files import write_json, write_table

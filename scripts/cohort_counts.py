@@ -6,8 +6,8 @@ log_to(snakemake.log[0])
 
 import logging
 
-from mssvae import cohorts, simulate
-from mssvae.files import atomic_path, read_table, write_json
+from mssvae import cohorts, enrichment, simulate
+from mssvae.files import atomic_path, write_json
 
 params = snakemake.params
 
@@ -25,7 +25,14 @@ def from_geo():
 
 def synthetic():
     """Simulate a cohort in their place."""
-    terms = read_table(snakemake.input.go_gene_sets)
+    path = getattr(snakemake.input, "go_gene_sets", None)
+    if path is None:
+        logging.warning("No GO gene sets are at hand: the processes in the cohort are MADE UP.")
+        terms = simulate.made_up_processes(seed=params.seed)
+    else:
+        terms = enrichment.read_gmt(path)
+        sizes = terms.groupby("ID")["gene"].transform("size")
+        terms = terms[sizes.between(*simulate.TERM_SIZE)]
     adata = simulate.cohort(terms, seed=params.seed)
     labels = adata.obs["label"]
     adata.obs["group"] = cohorts.ordered_groups(
@@ -50,7 +57,15 @@ match params.source:
             snakemake.input.counts, snakemake.input.samples, params.group_column, params.groups
         )
 
+# From the config, as counts do not depend on it: a param would make them, and the fit, again.
+settings = snakemake.config["cohorts"][snakemake.wildcards.cohort]["enrichment"]
+if settings["engine"] != "none":
+    enrichment.check_gene_ids(adata.var_names.tolist(), f"cohort {snakemake.wildcards.cohort}")
+
+# For data_folder and cohort_seed in common.smk.
 source = adata.uns["source"] | {"data_folder": params.data_folder}
+if params.source == "auto":
+    source["seed"] = params.seed
 write_json(source, snakemake.output.source)
 with atomic_path(snakemake.output.counts) as path:
     adata.write_h5ad(path, compression="gzip")

@@ -7,15 +7,23 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mssvae.enrichment import over_representation, summarise
-from mssvae.files import read_table, write_json, write_table
+from mssvae.enrichment import over_representation, read_gmt, summarise
+from mssvae.files import read_table, sha256, write_json, write_table
 
 gene_sets = json.loads(Path(snakemake.input.gene_sets).read_text())
 universe = read_table(snakemake.input.universe)["gene"].tolist()
+annotation = snakemake.input.annotation
 
 terms = over_representation(
-    gene_sets, universe, engine=snakemake.params.engine, adjust=snakemake.params.adjust
+    gene_sets,
+    universe,
+    engine=snakemake.params.engine,
+    adjust=snakemake.params.adjust,
+    annotation=read_gmt(annotation[0]) if annotation else None,
 )
 write_table(terms, snakemake.output.terms)
 write_table(summarise(terms, gene_sets, snakemake.params.fdr), snakemake.output.summary)
-write_json({**terms.attrs["engine"], "fdr": snakemake.params.fdr}, snakemake.output.engine)
+engine = {**terms.attrs["engine"], "fdr": snakemake.params.fdr}
+if annotation:
+    engine["annotation_sha256"] = sha256(annotation[0])
+write_json(engine, snakemake.output.engine)

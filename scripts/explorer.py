@@ -11,6 +11,8 @@ from mssvae import pages
 from mssvae.files import atomic_path, read_table
 
 params, paths = snakemake.params, snakemake.input
+terms = dict(zip(params.enriched, paths.terms, strict=True))
+names = dict(zip(params.enriched, paths.names, strict=True))
 cohorts = {}
 for i, name in enumerate(params.cohorts):
     cohorts[name] = pages.cohort(
@@ -18,9 +20,9 @@ for i, name in enumerate(params.cohorts):
         masks=read_table(paths.masks[i], index="gene"),
         latent=read_table(paths.latent[i], index="sample"),
         factors=read_table(paths.factors[i]),
-        terms=read_table(paths.terms[i]),
+        terms=read_table(terms[name]) if name in terms else None,
         samples=read_table(paths.samples[i]),
-        names=read_table(paths.names[i]),
+        names=read_table(names[name]) if name in names else None,
         manifest=json.loads(Path(paths.manifest[i]).read_text()),
         threshold=params.thresholds[i],
         fdr=params.fdrs[i],

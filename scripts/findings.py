@@ -9,8 +9,10 @@ from mssvae.files import atomic_path, read_table
 
 params, paths = snakemake.params, snakemake.input
 lines = []
-for title, factors, shares in zip(params.cohorts, paths.factors, paths.shares, strict=True):
-    lines.append(pages.cohort_findings(title, read_table(factors), read_table(shares)))
+shares = dict(zip(params.enriched, paths.shares, strict=True))
+for name, title, factors in zip(params.cohorts, params.titles, paths.factors, strict=True):
+    tested = read_table(shares[name]) if name in shares else None
+    lines.append(pages.cohort_findings(title, read_table(factors), tested))
 for path in paths.summary:
     summary = read_table(path)
     for name, title in params.simulations.items():

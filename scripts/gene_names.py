@@ -4,8 +4,17 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-from mssvae.enrichment import gene_names
+import logging
+
+import pandas as pd
+
+from mssvae.enrichment import MissingR, gene_names
 from mssvae.files import read_table, write_table
 
 genes = read_table(snakemake.input.genes)["gene"].tolist()
-write_table(gene_names(genes), snakemake.output.names)
+try:
+    names = gene_names(genes)
+except MissingR as error:
+    logging.warning("%s Genes are called by their ids.", error)
+    names = pd.DataFrame({"gene": genes, "symbol": genes, "name": None})
+write_table(names, snakemake.output.names)

@@ -1,11 +1,23 @@
-"""Write the GO biological processes of an allowed size, with their genes."""
+"""Write all GO biological processes with their genes: those of a file that is given, else R's."""
 
 from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-from mssvae.enrichment import go_gene_sets
-from mssvae.files import write_table
+import logging
 
-table = go_gene_sets(snakemake.params.min_size, snakemake.params.max_size)
-write_table(table, snakemake.output.table)
+from mssvae.annotation import ADVICE
+from mssvae.enrichment import MissingR, go_gene_sets, read_gmt, write_gmt
+
+given = snakemake.input.given
+try:
+    table = read_gmt(given[0]) if given else go_gene_sets()
+except MissingR as error:
+    raise MissingR(f"{error} {ADVICE}") from error
+logging.info(
+    "%d processes of %d genes, from %s",
+    table["ID"].nunique(),
+    table["gene"].nunique(),
+    given[0] if given else "R",
+)
+write_gmt(table, snakemake.output.sets)

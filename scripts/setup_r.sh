@@ -1,14 +1,10 @@
 #!/bin/sh
-# Make R and the given Debian packages available, or say what to install.
+# Make R and the given Debian packages available to the virtual environment, or say what is missing.
 set -eu
 have_r() {
-    command -v Rscript >/dev/null &&
-        Rscript -e 'for (p in c("AnnotationDbi", "org.Hs.eg.db", "GO.db"))
-            if (!nzchar(system.file(package = p))) quit(status = 1)' >/dev/null 2>&1
+    .venv/bin/python -c 'import sys; from mssvae import annotation; sys.exit(not annotation.has_r())'
 }
 have_r && exit 0
 sh "$(dirname "$0")/apt_install.sh" "$@" && have_r && exit 0
-echo "R with the packages AnnotationDbi, org.Hs.eg.db and GO.db is needed and was not found." >&2
-echo "On Debian or Ubuntu:  sudo apt-get install $*" >&2
-echo "Without root:         snakemake --sdm conda (see README.md)" >&2
-exit 1
+.venv/bin/python -c 'from mssvae import annotation
+print("No R with its annotation was found: all but the tests of gene sets runs.", annotation.ADVICE)' >&2

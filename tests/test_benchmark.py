@@ -78,7 +78,7 @@ def outputs_and_gradients(decoder: Decoder) -> list[torch.Tensor]:
 @pytest.mark.parametrize("reference", [LiteralDecoder, FeatureLoopDecoder])
 def test_references_have_outputs_and_gradients_of_the_decoder(reference):
     torch.manual_seed(0)
-    decoder = Decoder(n_features=7, n_latent=9, n_hidden=11).double()
+    decoder = Decoder(7, 9, 11, torch.Generator().manual_seed(0)).double()
     other = copy.deepcopy(decoder)
     other.__class__ = reference
     for one, two in zip(outputs_and_gradients(decoder), outputs_and_gradients(other), strict=True):

@@ -240,7 +240,7 @@ class TestOtherFits:
             [sys.executable, "-c", command], capture_output=True, text=True, check=True
         )
         loaded = {name.removeprefix("mssvae.") + ".py" for name in answer.stdout.split()}
-        helpers = {"checkpoints.py", "errors.py", "files.py", "provenance.py"}
+        helpers = {"checkpoints.py", "errors.py", "files.py", "progress.py", "provenance.py"}
         assert loaded == set(FIT_SOURCES) | helpers
 
 
@@ -312,7 +312,7 @@ class TestPlacesThatTakeNoFile:
         def mount(options):
             command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", tmp_path]
             if subprocess.run(command, capture_output=True, check=False).returncode:
-                pytest.skip("no disk can be mounted here: that takes root and a container's leave")
+                pytest.skip("a small disk to mount: run as root, in a container with CAP_SYS_ADMIN")
 
         yield mount
         subprocess.run(["umount", tmp_path], capture_output=True, check=False)

@@ -16,6 +16,7 @@ import yaml
 from cohort_files import COUNTS, SHEET, text_file
 
 from mssvae import cohorts
+from mssvae.enrichment import write_gmt
 from mssvae.errors import InputError
 from mssvae.files import sha256
 
@@ -380,6 +381,8 @@ def test_a_wrong_checksum_is_an_error_and_the_right_one_passes(registry):
         (("GSE1:", "GSE7:"), "no dataset 'GSE1', only GSE7"),
         (("  title", "  titel"), "entry GSE1 .* unknown key.*titel"),
         (("  label: cancer type\n", ""), "entry GSE1 has a missing.*label"),
+        (("{n_samples: 4}", "{n_samples: four}"), "entry GSE1 expects n_samples to be 'four'"),
+        (("    - name: series", "    - some\n    - name: series"), "entry GSE1 has 'some' where"),
         (
             ("name: counts", "rename: {'(': ''}\n    name: counts"),
             "renames samples by '.', which is no",
@@ -392,6 +395,20 @@ def test_a_wrong_registry_is_an_error_that_names_the_entry(registry, change, mes
         load(registry)
 
 
+def test_a_key_of_the_registry_that_is_there_twice_is_an_error(registry):
+    registry.write_text(registry.read_text().replace("citation: Nobody", "title: Again"))
+    with pytest.raises(InputError, match=r"datasets\.yaml, line 4: the key 'title' is there twice"):
+        load(registry)
+
+
+def test_a_group_that_the_mapping_lacks_is_told_before_any_download(registry, tmp_path):
+    datasets = cohorts.read_registry(registry, ["GSE1"])
+    with pytest.raises(
+        InputError, match=r"platelet\.tsv: no label has the group 'Helthy' .*Health"
+    ):
+        cohorts.from_geo(datasets, MAPPING, ["Helthy"], cache=tmp_path / "none")
+
+
 def test_a_dataset_asked_for_twice_is_an_error(registry):
     with pytest.raises(InputError, match="names 'GSE1' more than once in datasets: keep one"):
         cohorts.read_registry(registry, ["GSE1", "GSE1"])
@@ -402,7 +419,6 @@ def test_a_dataset_asked_for_twice_is_an_error(registry):
     [
         (("source_name", "title"), "no line !Sample_source_name_ch1"),
         (('"s4"', '"s3"'), "sample names occur more than once, such as 's3'"),
-        (("batch: 1", "batch 1"), "sample 's2' has the characteristic 'batch 1'"),
         (('"s4"', '"s5"'), "1 samples of the count matrix are not described, such as 's4'"),
         (("cancer type", "disease"), "no 'cancer type' of the samples"),
     ],
@@ -417,7 +433,7 @@ def test_a_wrong_series_matrix_is_an_error_that_names_file_and_sample(registry, 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (SERIES.encode(), "not compressed .*: copy .* or compress it"),
+        (SERIES.encode(), "not compressed .*: copy .* or compress"),
         (gzip.compress(SERIES.encode())[:-12], "the gzip file is truncated"),
         (gzip.compress(SERIES.replace("Platelets", "Plättchen").encode("latin-1")), "not UTF-8"),
     ],
@@ -503,15 +519,15 @@ def run_script(registry, tmp_path, monkeypatch):
         [(f"GO:{g // 40}", f"term {g // 40}", f"ENSG{g:05}") for g in range(16_000)],
         columns=["ID", "Description", "gene"],
     )
-    terms.to_csv(tmp_path / "go.tsv", sep="\t", index=False)
+    write_gmt(terms, tmp_path / "go.gmt")
 
-    def run(**params):
+    def run(go_gene_sets=tmp_path / "go.gmt", engine="none", **params):
         defaults = dict.fromkeys(["groups", "group_column", "data_folder"], None)
         snakemake = SimpleNamespace(
             input=SimpleNamespace(
                 registry=registry,
                 groups=MAPPING,
-                go_gene_sets=tmp_path / "go.tsv",
+                go_gene_sets=go_gene_sets,
                 counts=text_file(tmp_path / "counts.tsv", COUNTS),
                 samples=text_file(tmp_path / "samples.tsv", SHEET),
             ),
@@ -520,6 +536,8 @@ def run_script(registry, tmp_path, monkeypatch):
                 **defaults | {"datasets": ["GSE1"], "seed": 3, "cache": tmp_path / "cache"} | params
             ),
             log=[tmp_path / "log"],
+            config={"cohorts": {"mine": {"enrichment": {"engine": engine}}}},
+            wildcards=SimpleNamespace(cohort="mine"),
         )
         script = ROOT / "scripts" / "cohort_counts.py"
         runpy.run_path(str(script), init_globals={"snakemake": snakemake})
@@ -540,6 +558,13 @@ def test_auto_falls_back_to_a_synthetic_cohort_and_says_so(run_script, caplog):
     assert source["seed"] == 3
     assert "counts.txt.gz" in caplog.text
     assert "A SYNTHETIC cohort takes the place of the real one" in caplog.text
+
+
+def test_without_go_gene_sets_the_processes_are_made_up_and_it_says_so(run_script, caplog):
+    adata, _ = run_script(go_gene_sets=None, source="synthetic")
+    assert adata.var_names.str.startswith("made_up_gene_").all()
+    assert adata.uns["truth"]["shared"][0].startswith("made_up_")
+    assert "the processes in the cohort are MADE UP" in caplog.text
 
 
 def test_a_synthetic_cohort_has_the_groups_of_the_config_in_their_order(run_script):

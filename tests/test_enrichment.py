@@ -11,15 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mssvae import InputError
+from mssvae import InputError, annotation
 from mssvae.enrichment import (
+    _checks,
     _over_representation,
+    _python,
     _r,
+    check_gene_ids,
     gene_names,
     go_gene_sets,
+    max_sets,
     over_representation,
+    read_gmt,
     summarise,
     top_processes,
+    write_gmt,
 )
 
 COLUMNS = [
@@ -35,8 +41,11 @@ CLOTTING = [
 ]  # F2 FGA ...
 
 
+pytestmark = pytest.mark.usefixtures("r")
+
+
 def has_clusterprofiler() -> bool:
-    return _r.installed_version(_r.load_functions(), "clusterProfiler") != ""
+    return annotation.has_r() and _r.installed_version(_r.load_functions(), "clusterProfiler") != ""
 
 
 # Against the tables of the real enrichGO
@@ -73,6 +82,43 @@ def assert_reproduces(terms, golden_path):
         np.testing.assert_allclose(terms[column], golden[column], rtol=1e-10, atol=0)
 
 
+@pytest.fixture(scope="module")
+def go_annotation(r, tmp_path_factory):
+    """R's annotation, by way of a file."""
+    path = tmp_path_factory.mktemp("go") / "go_bp.gmt.gz"
+    write_gmt(go_gene_sets(), path)
+    return read_gmt(path)
+
+
+def test_python_engine_reproduces_clusterprofiler(
+    go_annotation, golden_sets, golden_universe, golden_folder
+):
+    terms = over_representation(
+        golden_sets, golden_universe, engine="python", annotation=go_annotation
+    )
+    assert_reproduces(terms, golden_folder / "enrichment" / "golden_enrichGO.tsv.gz")
+
+
+def test_python_engine_reproduces_clusterprofiler_without_universe(
+    go_annotation, golden_sets, golden_runs, golden_folder
+):
+    names = golden_runs.loc[golden_runs["table"] == "default", "set"]
+    sets = {name: golden_sets[name] for name in names}
+    terms = over_representation(sets, engine="python", annotation=go_annotation)
+    assert_reproduces(
+        terms, golden_folder / "enrichment" / "golden_enrichGO_default_universe.tsv.gz"
+    )
+
+
+@pytest.mark.parametrize("adjust", _over_representation.ADJUSTMENTS)
+def test_python_engine_adjusts_as_r_does(adjust):
+    from rpy2 import robjects
+
+    p = np.random.default_rng(2).beta(0.3, 1, 60).round(3)  # With ties.
+    expected = robjects.r["p.adjust"](robjects.FloatVector(p), adjust)
+    np.testing.assert_allclose(_python._adjust(p, adjust), expected, rtol=1e-12)
+
+
 def test_base_engine_reproduces_clusterprofiler(tested_sets, golden_folder):
     assert_reproduces(tested_sets, golden_folder / "enrichment" / "golden_enrichGO.tsv.gz")
 
@@ -101,7 +147,10 @@ def test_summary_has_a_row_for_every_set_and_zeros_where_clusterprofiler_gives_n
     assert summary.loc["duplicates", ["n_genes", "n_annotated"]].tolist() == [60, 60]
 
 
-@pytest.mark.skipif("not has_clusterprofiler()", reason="R has no clusterProfiler here")
+@pytest.mark.skipif(
+    "not has_clusterprofiler()",
+    reason="clusterProfiler: R has none (conda: bioconductor-clusterprofiler=4.10.0)",
+)
 def test_engines_agree(golden_sets, golden_universe):
     some = {name: golden_sets[name] for name in ["planted_01", "tiny_1", "empty", "outside_mixed"]}
     base = over_representation(some, golden_universe, engine="base")
@@ -190,7 +239,7 @@ def test_base_engine_agrees_with_exact_fractions(universe):
                 {"ID": _r.gene_vector(list(terms)), "gene": _r.gene_vector(list(genes))}
             ),
         ),
-        _over_representation._TERM_COLUMNS,
+        _r.TERM_COLUMNS,
     )
     for name, query in gene_sets.items():
         expected = literal_test(query, universe, annotation, 2, 10)
@@ -266,6 +315,88 @@ def test_go_gene_sets_are_ordered_propagated_and_of_allowed_size():
     assert set(CLOTTING) <= genes["blood coagulation"] < genes["hemostasis"]
 
 
+# Genes that a test cannot count
+
+
+@pytest.fixture
+def warned(caplog):
+    """Return a function that tells what is logged of gene sets, where a and b are annotated."""
+
+    def warn(gene_sets, universe=None):
+        caplog.clear()
+        _checks.warn_of_genes_that_do_not_count(gene_sets, universe, {"ENSGA", "ENSGB"})
+        return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+    return warn
+
+
+def test_ordinary_gene_sets_are_no_warning(warned):
+    assert warned({"one": ["ENSGA", "other"], "empty": []}, ["ENSGA", "ENSGB", "other"]) == []
+
+
+def test_sets_without_an_annotated_gene_are_named(warned):
+    ((level, text),) = warned({"one": ["x"], "two": ["ENSGA", "x"], "three": ["y", "z"]})
+    assert level == "WARNING"
+    assert text.startswith("2 gene sets without a gene that has a GO annotation are not tested")
+    assert "'one', 'three': give Ensembl ids of human genes without version" in text
+
+
+@pytest.mark.parametrize("gene", ["ENSGB.12", "ensgb", " ENSGB", "ensgB.1_PAR_Y"])
+def test_ids_that_are_written_otherwise_are_told_with_their_set(warned, gene):
+    ((_, text),) = warned({"one": ["ENSGA", gene, "x"]})
+    assert text.startswith("gene set 'one': 1 of 3 genes are left out, as they are written other")
+    assert f"such as {gene!r} for 'ENSGB'" in text
+    ((_, text),) = warned({"one": ["ENSGA"]}, ["ENSGA", gene])
+    assert text.startswith("the universe: 1 of 2 genes are left out")
+
+
+def test_genes_outside_the_universe_are_told_with_their_set(warned):
+    gene_sets = {"half": ["ENSGA", "ENSGB"], "in": ["ENSGA"], "out": ["ENSGB"]}
+    ((_, text),) = warned(gene_sets, ["ENSGA"])
+    assert text.startswith("2 gene sets have genes outside the universe")
+    assert "'half' (1 of 2), 'out' (1 of 1): give the universe" in text
+    ((_, text),) = warned({f"s{k}": ["ENSGB"] for k in range(12)}, ["ENSGA"])
+    assert "'s9' (1 of 1) and 2 more: give" in text
+
+
+def test_sets_may_be_called_by_numbers():
+    terms = over_representation({0: CLOTTING, np.int64(1): [], "β-set": CLOTTING}, engine="base")
+    assert terms["set"].unique().tolist() == ["0", "β-set"]
+    summary = summarise(terms, {0: CLOTTING, "1": [], "β-set": CLOTTING})
+    assert summary["set"].tolist() == ["0", "1", "β-set"]
+    assert summary["n_annotated"].tolist() == [4, 0, 4]
+
+
+# Which names of genes it takes
+
+
+@pytest.mark.parametrize(
+    ("gene", "kind"),
+    [
+        ("TP53", "symbols or other names"),
+        ("Trp53", "symbols or other names"),
+        ("", "symbols or other names"),
+        ("ENSMUSG00000059552", "Ensembl ids of another species"),
+        ("ENST00000269305", "Ensembl ids of another species, or not of genes"),
+        ("ensg00000141510", "Ensembl ids in other capitals"),
+        ("ENSG00000141510.18", "Ensembl ids with a version or another ending"),
+        ("ENSG00000182378_PAR_Y", "Ensembl ids with a version or another ending"),
+        ("7157", "numbers, as of Entrez"),
+    ],
+)
+def test_names_that_are_no_human_ensembl_ids_are_told(gene, kind, caplog):
+    with pytest.raises(InputError, match=rf"cohort x: 1 of 1 genes .*1 {kind}.*engine: none"):
+        check_gene_ids([gene], "cohort x")
+    check_gene_ids([gene, "ENSG00000141510"], "cohort x")
+    assert "cohort x: 1 of 2 genes are not called by an Ensembl id of human genes" in caplog.text
+    assert f"{gene!r}" in caplog.text
+
+
+def test_human_ensembl_ids_are_nothing_to_speak_of(caplog):
+    check_gene_ids(["ENSG00000141510", "ENSG00000000419"], "cohort x")
+    assert caplog.text == ""
+
+
 # Which processes the figures show
 
 
@@ -289,10 +420,15 @@ def test_top_processes_drops_what_is_frequent_and_keeps_the_strongest():
     assert "GO:two" in top_processes(table_of(rows), n=2, n_sets=30)["ID"].tolist()
 
 
-def test_top_processes_of_few_sets_keeps_what_is_found_once():
-    rows = [("A", "GO:once", 2.0, 1e-4, 1e-3), ("A", "GO:twice", 9.0, 1e-4, 1e-3)]
-    rows += [("B", "GO:twice", 9.0, 1e-4, 1e-3)]
-    assert top_processes(table_of(rows), n=3)["ID"].tolist() == ["GO:once"]
+@pytest.mark.parametrize(("n_sets", "allowed"), [(2, 2), (13, 2), (29, 2), (30, 3), (70, 7)])
+def test_a_process_of_two_sets_tells_them_apart_however_few_there_are(n_sets, allowed, caplog):
+    rows = [(f"Z{k}", f"GO:in_{n}", 9.0, 1e-4, 1e-3) for n in (2, 3, 7, 8) for k in range(n)]
+    with caplog.at_level(logging.INFO):
+        top = top_processes(table_of(rows), n=9, n_sets=n_sets)
+    assert top.groupby("ID").size().max() == allowed == max_sets(n_sets)
+    dropped = 4 - top["ID"].nunique()
+    said = f"{dropped} of 4 enriched processes left out, which more than {allowed} of {n_sets} gene"
+    assert said in caplog.text
 
 
 def test_top_processes_breaks_ties_by_p_value_then_id():
@@ -316,6 +452,67 @@ def test_summary_refuses_the_table_of_other_gene_sets(clotting):
         summarise(clotting, {"other": CLOTTING})
 
 
+def test_the_order_of_the_table_does_not_change_the_summary(clotting, clotting_sets):
+    expected = summarise(clotting, clotting_sets)
+    for changed in (
+        clotting.sort_values("Description"),
+        clotting[::-1].reset_index(drop=True),
+        clotting.set_index("ID", drop=False),
+    ):
+        pd.testing.assert_frame_equal(summarise(changed, clotting_sets), expected)
+    other_order = dict(reversed(clotting_sets.items()))
+    assert summarise(clotting, other_order)["set"].tolist() == ["empty", "clotting"]
+
+
+def test_summary_refuses_a_table_that_was_cut(clotting, clotting_sets):
+    for cut in (clotting[clotting["p.adjust"] < 0.05], clotting.head(3), clotting.iloc[:0]):
+        with pytest.raises(InputError, match=r"terms is not the whole table .* 'clotting': summar"):
+            summarise(cut, clotting_sets)
+    twice = pd.concat([clotting, clotting.head(2)])
+    twice.attrs = clotting.attrs
+    with pytest.raises(InputError, match="terms has 2 rows more than once, such as process 'GO"):
+        summarise(twice, clotting_sets)
+    with pytest.raises(InputError, match=r"terms has rows without 'set', 'ID'"):
+        summarise(clotting.reindex([0, 1, -1]), clotting_sets)
+    with pytest.raises(InputError, match=r"terms has no column 'pvalue'"):
+        summarise(clotting.drop(columns="pvalue"), clotting_sets)
+    with pytest.raises(InputError, match="terms must be a pandas DataFrame, not a ndarray"):
+        summarise(clotting.to_numpy(), clotting_sets)
+
+
+@pytest.mark.parametrize("fdr", [np.nan, -0.1, 5, "0.05", None])
+def test_a_rate_that_is_none_is_refused(clotting, clotting_sets, fdr):
+    for function in (
+        lambda: summarise(clotting, clotting_sets, fdr=fdr),
+        lambda: top_processes(clotting, n=3, fdr=fdr),
+    ):
+        with pytest.raises(InputError, match="fdr must be a finite number, at least 0, at most 1"):
+            function()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n": 0}, "n must be a whole number, at least 1"),
+        ({"n": 2.5}, "n must be a whole number"),
+        ({"max_share": 10}, "max_share must be a finite number, at least 0, at most 1"),
+        ({"n_sets": 0}, "n_sets must be a whole number, at least 1"),
+    ],
+)
+def test_numbers_of_processes_out_of_range_are_refused(clotting, settings, message):
+    with pytest.raises(InputError, match=message):
+        top_processes(clotting, **{"n": 3, **settings})
+
+
+def test_top_processes_refuses_a_table_with_gaps(clotting):
+    gap = clotting.copy()
+    gap.loc[1, "p.adjust"] = np.nan
+    with pytest.raises(InputError, match=r"terms has rows without 'p\.adjust'"):
+        top_processes(gap, n=3)
+    with pytest.raises(InputError, match="terms has no column 'FoldEnrichment'"):
+        top_processes(clotting.drop(columns="FoldEnrichment"), n=3)
+
+
 # Bad input
 
 
@@ -332,7 +529,14 @@ def test_summary_refuses_the_table_of_other_gene_sets(clotting):
         ({"engine": "topGO"}, "engine is 'topGO'"),
         ({"adjust": "by"}, "adjust is 'by'"),
         ({"min_size": 20, "max_size": 10}, "min_size is 20 and max_size 10"),
-        ({"min_size": 0}, "min_size is 0"),
+        ({"min_size": 0}, "min_size must be a whole number, at least 1, not 0"),
+        ({"max_size": "500"}, "max_size must be a whole number, at least 1, not '500'"),
+        ({"gene_sets": {0.5: CLOTTING}}, "a gene set has the name 0.5: give text or a whole"),
+        ({"gene_sets": {None: CLOTTING}}, "a gene set has the name None"),
+        ({"gene_sets": {" ": CLOTTING}}, "a gene set has the name ' '"),
+        ({"gene_sets": {1: [], "1": []}}, "1 names of gene sets occur as text and .*: '1'"),
+        ({"gene_sets": {"Z1": (gene for gene in CLOTTING)}}, "gene set 'Z1' is a generator"),
+        ({"universe": {gene: 1 for gene in CLOTTING}}, "universe is a dict"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):
@@ -353,7 +557,7 @@ def test_clusterprofiler_with_other_rules_is_refused(engine, version):
         _over_representation._choose_engine(engine, version)
 
 
-@pytest.mark.skipif("has_clusterprofiler()", reason="R has clusterProfiler here")
+@pytest.mark.skipif("has_clusterprofiler()", reason="clusterProfiler: this tests its absence")
 def test_missing_clusterprofiler_is_an_error_when_asked_for():
     with pytest.raises(InputError, match=r"conda: bioconductor-clusterprofiler=4\.10\.0"):
         over_representation({"Z1": CLOTTING}, engine="clusterprofiler")
@@ -451,6 +655,11 @@ class TestGeneNames:
         assert names["symbol"].tolist() == ["PPBP", "not a gene", "PF4"]
         assert names["name"].tolist()[0] == "pro-platelet basic protein"
         assert pd.isna(names["name"][1])
+
+    def test_genes_that_are_no_list_of_text_are_refused(self):
+        for genes in (None, "ENSG00000163736", [1], pd.Index(["ENSG00000163736"])):
+            with pytest.raises(InputError, match=r"genes (is a|contains)"):
+                gene_names(genes)
 
     def test_no_gene_known(self):
         names = gene_names(["a", "b"])

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mssvae.enrichment._r import ANNOTATION_PACKAGES
+import mssvae
+from mssvae.annotation import R_PACKAGES
 
 REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
@@ -184,7 +185,7 @@ def test_every_environment_is_used():
 
 
 def test_the_enrichment_environment_has_the_packages_of_r():
-    wanted = {f"bioconductor-{name.lower()}" for name in (*ANNOTATION_PACKAGES, "clusterProfiler")}
+    wanted = {f"bioconductor-{name.lower()}" for name in (*R_PACKAGES, "clusterProfiler")}
     assert wanted | {"r-base"} <= pins(REPOSITORY / "envs/enrichment.yaml").keys()
 
 
@@ -206,11 +207,16 @@ def run_snakemake(*arguments, folder, **environment):
     )
 
 
-def test_scripts_find_the_library_beside_the_workflow(tmp_path):
-    """In a copy, as the library that the tests run with may be installed."""
-    shutil.copytree(REPOSITORY / "workflow", tmp_path / "workflow")
-    (tmp_path / "src").mkdir()
+@pytest.mark.parametrize("installed", [False, True])
+def test_scripts_run_the_library_beside_the_workflow(tmp_path, installed):
+    """In a copy; also where the environment has the library of another checkout."""
+    for folder in ("workflow", "src"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
     (tmp_path / "src/beside_the_workflow.py").touch()
+    other = tmp_path / "other"
+    other.mkdir()
+    if installed:
+        (other / "beside_the_workflow.py").touch()
     (tmp_path / "where.py").write_text(
         "import beside_the_workflow as module\n"
         "open(snakemake.output[0], 'w').write(module.__file__)\n"
@@ -219,9 +225,17 @@ def test_scripts_find_the_library_beside_the_workflow(tmp_path):
         'include: "workflow/rules/common.smk"\n'
         'rule where:\n    output: "where.txt"\n    script: "where.py"\n'
     )
-    answer = run_snakemake("where", folder=tmp_path)
+    answer = run_snakemake("where", folder=tmp_path, PYTHONPATH=str(other))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert (tmp_path / "where.txt").read_text() == str(tmp_path / "src/beside_the_workflow.py")
+
+
+def test_tests_and_what_they_start_run_the_library_beside_them():
+    found = "import mssvae; print(mssvae.__file__)"
+    answer = subprocess.run(
+        [sys.executable, "-c", found], capture_output=True, text=True, check=True
+    )
+    assert mssvae.__file__ == answer.stdout.strip() == str(REPOSITORY / "src/mssvae/__init__.py")
 
 
 class TestContainer:
@@ -267,8 +281,16 @@ class TestContainer:
         assert f"mssvae.sif sh -c [ -d '{prefix}' ]" in calls.read_text()
 
 
+def requirements():
+    """The lines of all files that the virtual environment is made from."""
+    names = ("requirements.txt", "rpy2.txt")
+    return [
+        line for name in names for line in (REPOSITORY / "envs" / name).read_text().splitlines()
+    ]
+
+
 def test_the_virtual_environment_is_pinned_exactly():
-    lines = (REPOSITORY / "envs/requirements.txt").read_text().splitlines()
+    lines = requirements()
     for line in lines:
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line), line
     assert "torch==2.13.0" in lines
@@ -276,9 +298,7 @@ def test_the_virtual_environment_is_pinned_exactly():
 
 def test_pyproject_and_virtual_environment_agree():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    lines = {
-        line.lower() for line in (REPOSITORY / "envs/requirements.txt").read_text().splitlines()
-    }
+    lines = {line.lower() for line in requirements()}
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["enrichment"], *extras["pages"]]
     assert [pin for pin in wanted if pin.lower() not in lines] == []

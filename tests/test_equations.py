@@ -156,12 +156,28 @@ def test_negative_binomial_equals_scipy(rng):
     likelihood = NegativeBinomial(x)
     output, log_library = torch.randn(N, G).double() * 3, torch.randn(N, 1).double()
     log_mass = likelihood.log_prob(x, output, log_library, likelihood.log_theta)
-    log_mass = log_mass - torch.lgamma(x + 1)
+    # Of single features, as the sum over them would hide which.
+    log_mass = log_mass + torch.stack([likelihood.log_base(x_j[:, None]) for x_j in x.T], 1)
     mu = np.exp(log_library.numpy()) * np.log1p(np.exp(output.numpy()))
     theta = np.exp(likelihood.log_theta.detach().numpy())
     expected = stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu))
     np.testing.assert_allclose(log_mass.detach(), expected, rtol=1e-10)
-    np.testing.assert_allclose(likelihood.log_base(x), -torch.lgamma(x + 1).sum(1))
+    np.testing.assert_allclose(likelihood.log_base(x), stats.poisson.logpmf(x, x).sum(1))
+
+
+@pytest.mark.parametrize("theta", [0.01, 1, 300])
+def test_single_precision_does_for_the_likelihood_of_large_counts(theta):
+    x = torch.logspace(0, 12, 25)[:, None].round()
+    likelihood = NegativeBinomial(torch.tensor([[1.0], [2.0]]))
+
+    def log_mass(x):
+        log_theta = x.new_tensor([theta]).log().requires_grad_()
+        log_mass = likelihood.log_prob(x, x.new_ones(len(x), 1), (0.9 * x).log(), log_theta)
+        log_mass.sum().backward()
+        return log_mass.detach()[:, 0] + likelihood.log_base(x), log_theta.grad
+
+    for single, double in zip(log_mass(x), log_mass(x.double()), strict=True):
+        torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-3)
 
 
 def test_negative_binomial_stays_finite_at_extreme_outputs():
@@ -172,14 +188,25 @@ def test_negative_binomial_stays_finite_at_extreme_outputs():
     assert torch.isfinite(output.grad).all()
 
 
-def test_inverse_dispersion_starts_at_the_moment_estimate(rng):
-    x = torch.from_numpy(rng.negative_binomial(3, 0.1, (5000, 2)).astype(float))
-    x[:, 1] = 4  # Variance 0, below the mean: no overdispersion.
-    theta = NegativeBinomial(x).log_theta.exp().detach().numpy()
-    mean, variance = x[:, 0].mean(), x[:, 0].var()
-    assert theta[0] == pytest.approx(float(mean**2 / (variance - mean)))
-    assert theta[0] == pytest.approx(3, rel=0.1)
-    assert theta[1] == pytest.approx(1000)
+def test_inverse_dispersion_starts_at_the_moment_estimate_whatever_the_depths(rng):
+    depth = np.exp(rng.normal(size=(5000, 1)))
+    depth[0] = 1e5
+    theta = np.array([0.5, 3, 30])
+    gamma = rng.gamma(theta, 100 / theta, (5000, 3))
+    # A fourth feature takes what the others do not fluctuate by: library sizes follow depths.
+    counts = np.hstack([rng.poisson(depth * gamma), rng.poisson(depth * 10_000)])
+    found = NegativeBinomial(torch.from_numpy(counts.astype(float))).log_theta.exp().detach()
+    np.testing.assert_allclose(found[:3], theta, rtol=0.1)
+    library = counts.sum(1, keepdims=True) / 4
+    share = counts / library
+    mean, variance = share.mean(0), share.var(0, ddof=1)
+    expected = mean**2 / (variance - mean * (1 / library).mean())
+    np.testing.assert_allclose(found[:3], expected[:3])
+
+
+def test_inverse_dispersion_starts_at_its_upper_end_without_overdispersion(rng):
+    theta = NegativeBinomial(torch.full((50, 2), 4.0)).log_theta.exp().detach()
+    np.testing.assert_allclose(theta, 1000, rtol=1e-5)
 
 
 def test_output_bias_reproduces_mean_counts_at_the_start(rng):

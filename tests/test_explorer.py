@@ -80,11 +80,19 @@ def tables():
     }
 
 
-@pytest.fixture(scope="module")
-def page():
+def toy_page():
+    """The page of two cohorts with enrichment and one without, whose genes have no Ensembl ids."""
     cohorts = {"toy": pages.cohort(**tables()), "other": pages.cohort(**tables())}
     cohorts["other"]["title"] = "Another cohort"
+    content = tables() | {"terms": None, "names": None}
+    content["masks"] = content["masks"].rename(lambda gene: gene.replace("ENSG", "own"))
+    cohorts["untested"] = pages.cohort(**content)
     return pages.explorer("test", cohorts)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return toy_page()
 
 
 class TestCohort:
@@ -174,9 +182,7 @@ class _Loads(HTMLParser):
 
 class TestPage:
     def test_equal_cohorts_give_equal_bytes(self, page):
-        cohorts = {"toy": pages.cohort(**tables()), "other": pages.cohort(**tables())}
-        cohorts["other"]["title"] = "Another cohort"
-        assert pages.explorer("test", cohorts) == page
+        assert toy_page() == page
 
     def test_nothing_is_loaded_and_nothing_may_be(self, page):
         parser = _Loads()
@@ -278,7 +284,12 @@ addEventListener("load", async () => {
   await see("late_row", () => show("other", "case_01", cohorts.other.genes[28][0]));
   seen.found_row = document.querySelector(".sought").innerText;
   await see("nothing", () => { cohorts.other.factors = []; render(); });
+  await see("untested", () => { location.hash = "untested/shared_01"; });
+  const visible = (node) => node.checkVisibility();
+  seen.untested_links = [...document.links].filter(visible).map((link) => link.href);
+  seen.untested_processes = visible(at("processes-part"));
   await see("empty", () => { location.hash = "toy/%3C%2Fscript%3E_01"; });
+  seen.processes = visible(at("processes-part"));
   const answer = element("form", { action: ADDRESS, method: "post", enctype: "text/plain" },
     element("textarea", { name: "seen", value: JSON.stringify({ ...seen, problems }) }));
   document.body.append(answer);
@@ -339,7 +350,7 @@ def seen(page, tmp_path_factory):
     return visit(page, tmp_path_factory.mktemp("wide"), 1280)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="a browser: apt-get install chromium")
 class TestInABrowser:
     def test_it_opens_at_the_factor_with_most_to_see(self, seen):
         opened = seen["opened"]
@@ -383,6 +394,16 @@ class TestInABrowser:
         assert "PLANTED" not in seen["opened"]["genes"]
         assert shown["label"] == "posterior means in case"
         assert seen["opened"]["label"] == "posterior means in case, </script>"
+
+    def test_a_cohort_without_enrichment_has_everything_but_processes(self, seen):
+        shown = seen["untested"]
+        assert shown["name"] == "shared_01"
+        assert "own00000000000" in shown["genes-table"]
+        assert "12 with a weight that is not zero." in shown["summary"]
+        assert not seen["untested_processes"]
+        assert shown["label"] == "posterior means in case, </script>"
+        assert seen["untested_links"] == []
+        assert seen["processes"]
 
     def test_buttons_bars_and_the_way_back_lead_to_factors(self, seen):
         assert seen["next"]["name"] == "</script>_01"

@@ -271,6 +271,7 @@ def run_script(tmp_path, monkeypatch):
             "factors": factors,
             # Every second factor has a process, so some are drawn and some named below.
             "table": make_processes(factors["factor"][::2].tolist(), 2),
+            "summary": pd.DataFrame({"set": factors["factor"], "n_enriched": 1}),
         }
         paths = {key: tmp_path / f"{key}.tsv" for key in tables}
         for key, table in tables.items():
@@ -281,7 +282,9 @@ def run_script(tmp_path, monkeypatch):
         snakemake = SimpleNamespace(
             input=SimpleNamespace(**paths, source=source),
             output=SimpleNamespace(pdf=figure, png=tmp_path / "figure.png"),
-            params=SimpleNamespace(**THRESHOLDS, groups=groups, title=title, **params),
+            params=SimpleNamespace(
+                **THRESHOLDS, groups=groups, title=title, max_share=0.1, **params
+            ),
             log=[tmp_path / "log"],
         )
         texts = []
@@ -433,6 +436,21 @@ def test_processes_draw_every_row_and_name_the_factors_without(monkeypatch):
     assert (
         "Factors with an enriched process: 3 of 6. "
         "Without one (number of genes): Healthy: 01 (2), 03 (4); MS: 02 (6)."
+    ) in [text.replace("\n", " ") for text in texts]
+
+
+def test_processes_tell_factors_whose_processes_are_left_out_from_those_without(monkeypatch):
+    factors = make_factors(["Healthy"], 0, 4)
+    table = make_processes(["Healthy_03"], 2)
+    summary = pd.DataFrame({"set": factors["factor"], "n_enriched": [0, 3, 2, 0]})
+    figure = figures.processes(
+        table, factors, kind="specific", title=TITLE, summary=summary, max_sets=2
+    )
+    texts, _ = drawn_texts(figure, monkeypatch)
+    assert (
+        "Factors with an enriched process: 2 of 4. Processes of more than 2 of the 3 gene sets are "
+        "left out. With such alone (number of genes): Healthy: 02 (1). "
+        "Without one (number of genes): Healthy: 01 (0), 04 (3)."
     ) in [text.replace("\n", " ") for text in texts]
 
 

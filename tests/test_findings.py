@@ -40,6 +40,15 @@ def test_a_cohort_without_factors():
     )
 
 
+def test_a_cohort_whose_gene_sets_were_not_tested():
+    factors = pd.DataFrame({"kind": ["shared"], "study": [None], "n_nonzero": [3]})
+    text = pages.cohort_findings("C", factors, None)
+    assert text.endswith(
+        "1 of 1 shared factors and 0 of 0 specific ones. "
+        "Their gene sets were not tested for processes."
+    )
+
+
 def test_scores_of_a_simulation_are_those_of_the_last_stage():
     rows = [
         ("toy", "default", i, stage, part, "consensus", value)

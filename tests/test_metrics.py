@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 
 from mssvae.errors import InputError
 from mssvae.metrics import (
@@ -124,6 +125,117 @@ def test_other_studies_or_features_are_an_error():
         support_scores(table, table.iloc[::-1])
 
 
+def test_scores_without_a_study_are_those_of_shared_structure():
+    table = structure_scores(TRUE, {}, TRUE, {})
+    assert table["part"].tolist() == ["shared"] * 3
+    assert table["value"].tolist() == [1, 1, 1]
+
+
+FOUND = columns({0, 1, 2}, {3, 4, 5}, {6})
+STORAGE = {
+    "csr_matrix": sparse.csr_matrix,
+    "csc_array": sparse.csc_array,
+    "coo_matrix": sparse.coo_matrix,
+    "DataFrame": pd.DataFrame,
+    "sparse DataFrame": lambda s: pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(s * 1.0)),
+    "numbers that may be missing": lambda s: pd.DataFrame(s).astype("Int64"),
+    "objects": lambda s: s.astype(object),
+    "lists": lambda s: s.tolist(),
+    "masked array without a masked value": lambda s: np.ma.masked_array(s, mask=False),
+}
+
+
+@pytest.mark.parametrize("storage", STORAGE.values(), ids=STORAGE.keys())
+def test_scores_do_not_depend_on_how_supports_are_stored(storage):
+    stored = storage(FOUND)
+    assert support_scores(TRUE, stored) == support_scores(TRUE, FOUND)
+    assert support_scores(stored, TRUE) == support_scores(FOUND, TRUE)
+    assert_allclose(jaccard(stored, stored), jaccard(FOUND, FOUND))
+    left = remove_dense(stored, 0.3)
+    left = left.toarray() if sparse.issparse(left) else np.asarray(left)
+    assert_allclose(left.astype(float), FOUND[:, 2:])
+
+
+def test_entries_of_one_place_that_cancel_are_zero():
+    cancel = sparse.coo_matrix(([1.0, -1.0, 1.0], ([0, 0, 1], [0, 0, 0])), shape=(8, 1))
+    assert scores(columns({1}), cancel) == [1, 1, 1]
+
+
+def test_one_dimension_is_a_single_column():
+    column = pd.Series(TRUE[:, 0], index=list("abcdefgh"))
+    for one in (column, TRUE[:, 0], TRUE[:, 0].tolist()):
+        assert support_scores(one, FOUND) == support_scores(TRUE[:, :1], FOUND)
+    assert remove_dense(column, 0.5).shape == (8, 1)
+    assert remove_dense(column, 0.4).shape == (8, 0)
+    with pytest.raises(InputError, match="different features, or another order"):
+        support_scores(column, column[::-1])
+
+
+SCORING = {
+    "jaccard": jaccard,
+    "support_scores": support_scores,
+    "the truth of support_scores": lambda true, found: support_scores(found, true),
+    "structure_scores": lambda true, found: structure_scores(true, {"a": true}, true, {"a": found}),
+    "remove_dense": lambda true, found: remove_dense(found),
+    "disentanglement": lambda true, found: disentanglement(true, found),
+    "true factors of disentanglement": lambda true, found: disentanglement(found, true),
+}
+
+
+@pytest.fixture(params=SCORING.values(), ids=SCORING.keys())
+def score(request):
+    return request.param
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, None])
+def test_missing_and_infinite_values_are_refused_with_all_places(score, value):
+    true = pd.DataFrame(TRUE.astype(float), index=[f"g{j}" for j in range(8)], columns=["a", "b"])
+    found = true.astype(object)
+    found.loc["g4", "b"] = found.loc["g6", "a"] = value
+    with pytest.raises(InputError, match="in row 'g4', column 'b'; row 'g6', column 'a': give"):
+        score(true, found)
+    with pytest.raises(InputError, match="in row 4, column 1; row 6, column 0: give"):
+        score(true.to_numpy(), found.to_numpy())
+    if value is not None:
+        with pytest.raises(InputError, match="in row 4, column 1; row 6, column 0: give"):
+            score(true.to_numpy(), sparse.csr_matrix(found.to_numpy().astype(float)))
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (np.where(TRUE, "yes", "no"), "holds values of the type <U3"),
+        (np.where(TRUE, "1", "0").astype(object), "'1' is no number in row 0, column 0"),
+        (TRUE * 1j, "holds values of the type complex128"),
+        (sparse.csr_matrix(TRUE * 1j), "holds values of the type complex128"),
+        (np.ma.masked_array(TRUE, mask=TRUE), r"missing \(masked\) in row 0, column 0; row 1"),
+        (np.zeros((8, 2, 2)), "has 3 dimensions"),
+        ([[1, 0], [1]], "its rows differ in length"),
+        (np.zeros((0, 2)), "has no rows"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused(score, found, message):
+    with pytest.raises(InputError, match=message):
+        score(TRUE, found)
+
+
+@pytest.mark.parametrize("max_share", [np.nan, -0.1, 25, "0.25", None])
+def test_a_largest_share_that_is_none_is_refused(max_share):
+    with pytest.raises(InputError, match="max_share must be a finite number"):
+        remove_dense(TRUE, max_share)
+
+
+def test_tables_to_pad_are_checked():
+    shared = pd.DataFrame({"s": [1.0, 2.0]}, index=["a1", "a2"])
+    with pytest.raises(InputError, match="the factors of the study 'a' are a ndarray"):
+        pad_factors(shared, {"a": shared.to_numpy()})
+    twice = shared.iloc[[0, 1, 0]]
+    with pytest.raises(InputError, match="factors shared have 1 samples more than once: 'a1'"):
+        pad_factors(twice, {"a": shared})
+    with pytest.raises(InputError, match="of the study 'a' have 1 samples more than once: 'a1'"):
+        pad_factors(shared, {"a": twice})
+
+
 def test_specific_factors_are_padded_with_zeros():
     shared = pd.DataFrame({"s": [1.0, 2.0, 3.0]}, index=["a1", "b1", "a2"])
     specific = {
@@ -200,5 +312,23 @@ def test_factors_of_other_samples_or_with_missing_values_are_an_error(signs):
         disentanglement(signs, signs[1:])
     missing = signs.copy()
     missing[5, 1] = np.nan
-    with pytest.raises(InputError, match=r"column 1 of the factors is nan in row 5.*pad_factors"):
+    with pytest.raises(InputError, match=r"not finite in row 5, column 1: .*pad_factors"):
         disentanglement(missing, signs)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-8, 2.0**-20, 1e8, 1e300])
+def test_disentanglement_does_not_depend_on_units(unit):
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(120, 2))
+    found = true + 0.3 * rng.normal(size=true.shape)
+    score = disentanglement(true, found)
+    assert_allclose(disentanglement(true * unit, found), score, atol=0.01)
+    assert_allclose(disentanglement(true, found * unit), score, atol=0.01)
+    assert_allclose(disentanglement(true, found * [1, unit]), score, atol=0.01)
+    assert_allclose(disentanglement(true + 1e6, found + 1e6), score, atol=0.01)
+
+
+def test_columns_that_vary_by_rounding_alone_are_no_factors(signs):
+    rounding = 0.3 + np.spacing(0.3) * signs[:, :1]
+    assert disentanglement(signs, rounding) == 0
+    assert disentanglement(np.hstack([signs, rounding]), signs) == disentanglement(signs, signs)

@@ -468,8 +468,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         "settings",
         [
-            *({"n_shared": 0}, {"n_shared": 2.5}, {"n_specific": 0}, {"seed": -1}),
-            *({"hidden": (8,)}, {"hidden": (8, 0)}),
+            *({"n_shared": -1}, {"n_shared": 2.5}, {"n_specific": -1}, {"seed": -1}),
+            *({"n_shared": 0, "n_specific": 0}, {"n_shared": True}, {"seed": None}),
+            *({"hidden": (8,)}, {"hidden": (8, 0)}, {"hidden": 64}, {"hidden": None}),
         ],
     )
     def test_sizes(self, settings):

@@ -188,8 +188,94 @@ class TestSummary:
         with pytest.raises(InputError, match="'default'"):
             replicates.worst_replicate(scores, "default")
 
+    def test_the_order_of_the_table_does_not_matter(self, scores):
+        expected = replicates.worst_replicate(scores, "paper")
+        by = ["stage", "metric", "part"]
+        summary = replicates.summarise(scores).sort_values(by, ignore_index=True)
+        for changed in (
+            scores.sort_values("value"),
+            scores.sort_values("stage", kind="stable"),
+            scores[::-1],
+            scores.set_index("replicate", drop=False),
+        ):
+            assert replicates.worst_replicate(changed, "paper") == expected
+            other = replicates.summarise(changed).sort_values(by, ignore_index=True)
+            pd.testing.assert_frame_equal(other, summary)
+
+    @pytest.mark.parametrize(
+        "function", [replicates.summarise, lambda s: replicates.worst_replicate(s, "paper")]
+    )
+    def test_scores_that_are_missing_or_there_twice_are_named(self, scores, function):
+        with pytest.raises(InputError, match="scores table has no column 'stage'"):
+            function(scores.drop(columns="stage"))
+        with pytest.raises(InputError, match=r"2 rows are repeated, .* replicate 102"):
+            function(pd.concat([scores, scores.head(2).iloc[::-1]]))
+        scores.loc[1, "value"] = np.nan
+        with pytest.raises(InputError, match=r"1 rows are incomplete, .* replicate 102"):
+            function(scores)
+        with pytest.raises(InputError, match="must be a pandas DataFrame, not a list"):
+            function([])
+
+    def test_a_stage_that_is_unknown_is_named(self, scores):
+        with pytest.raises(InputError, match="unknown stages 'later': use 'trained', 'assigned'"):
+            replicates.worst_replicate(scores.replace({"stage": {"assigned": "later"}}), "paper")
+
+
+class TestFactorisation:
+    def changed(self, truth, **changes):
+        return Factorisation(**{**vars(truth), **changes})
+
+    def test_tables_that_do_not_fit_are_refused(self, truth):
+        factors = truth.factors
+        for changes, message in (
+            ({"factors": factors.drop(columns="kind")}, "factors of the estimate has no column"),
+            ({"factors": factors.iloc[1:]}, "no row of columns of masks: 'shared_01'"),
+            ({"masks": truth.masks.iloc[:, 1:]}, "masks of the estimate has no column 'shared_01'"),
+            ({"latent": truth.latent.iloc[:, 1:]}, "latent of the estimate has no column 'shared"),
+            ({"factors": factors.assign(kind="own")}, "kind is shared or specific, not 'own'"),
+            ({"factors": factors.assign(study=None)}, "'study_2_01' are specific to no study"),
+            ({"masks": truth.masks.to_numpy()}, "masks of the estimate must be a pandas DataFrame"),
+        ):
+            with pytest.raises(InputError, match=message):
+                replicates.scores(truth, self.changed(truth, **changes))
+
+    def test_scores_need_factors(self, truth):
+        with pytest.raises(InputError, match="the estimate has no latent factors"):
+            replicates.scores(truth, self.changed(truth, latent=None))
+
+    def test_weights_that_are_missing_are_named(self, truth):
+        masks = truth.masks.copy()
+        masks.loc["feature_3", "shared_02"] = np.nan
+        with pytest.raises(InputError, match="row 'feature_3', column 'shared_02'"):
+            replicates.scores(truth, self.changed(truth, masks=masks))
+
+    def test_factors_without_a_study_are_scored(self):
+        adata = simulate.gaussian(10, 40, n_shared=2, n_specific=0, seed=3)
+        truth = replicates.truth(adata)
+        assert value(replicates.scores(truth, truth), "shared", "consensus") == 1
+
+    def test_data_without_the_truth_are_refused(self, adata):
+        real = adata.copy()
+        del real.varm["true_study_2"]
+        with pytest.raises(InputError, match=r"adata\.varm has no 'true_study_2': give what"):
+            replicates.truth(real)
+
+
+@pytest.mark.parametrize("numbers", [(-1, "a", 1), (1.5, "a", 1), (1, "a", "1"), (1, None, 1)])
+def test_seeds_of_what_is_no_number_or_name_are_refused(numbers):
+    with pytest.raises(InputError, match="must be a"):
+        replicates.seeds(*numbers)
+
 
 class TestSettingsTable:
+    def test_what_is_no_manifest_is_refused(self):
+        with pytest.raises(InputError, match="manifest of 'paper' has no 'fit'"):
+            replicates.settings_table(
+                {"paper": {"settings": {}, "fit": None, "n_features": 1, "n_samples": 1}}
+            )
+        with pytest.raises(InputError, match="there is no fit"):
+            replicates.settings_table({})
+
     def test_rows_of_table_2_come_first_and_numbers_stand_for_defaults(self):
         manifest = {
             "settings": {

@@ -38,7 +38,7 @@ WANTED = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(r, tmp_path_factory):
     """A finished run of a cohort and a simulation, with its report."""
     folder = tmp_path_factory.mktemp("report")
     simulations = tiny_simulations()

@@ -40,7 +40,7 @@ def run(command, folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(r, tmp_path_factory):
     """A copy of the repository in which every step of the tutorial was taken."""
     folder = tmp_path_factory.mktemp("tutorial")
     for name in ("config", "envs", "profiles", "scripts", "src", "workflow"):
@@ -93,10 +93,10 @@ def test_the_command_reads_matrix_market_files_and_again_when_a_name_changes(fol
     genes = folder / "data/mtx/genes.tsv"
     names = genes.read_text()
     run(command, folder)
-    genes.write_text(names.replace("ENSG", "gene"))
+    genes.write_text(names.replace("ENSG", "gene", 1))
     run(command, folder)
     renamed = ad.read_h5ad(folder / counts)
-    assert renamed.var_names.str.startswith("gene").all()
+    assert renamed.var_names.str.startswith("gene").sum() == 1
     genes.write_text(names)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
 from mssvae.replicates import seeds
 from mssvae.settings import PRESETS, FitSettings
@@ -189,81 +188,78 @@ class TestConfig:
         assert cohort["n_genes"]["default"] == 5000
         assert cohort["gene_set_threshold"]["default"] == 0.5
 
-    @pytest.mark.parametrize(
-        ("change", "named"),
-        [
-            ({"n_gens": 100}, "n_gens"),
-            ({"fit": {"max_epoch": 3}}, "max_epoch"),
-            ({"model": {"likelihood": "poisson"}}, "poisson"),
-            ({"source": "web"}, "web"),
-            ({"fit": {"lr": -1}}, "lr"),
-            ({"qc": {"min_cpm_share": 2}}, "min_cpm_share"),
-        ],
-    )
-    def test_mistakes_are_named(self, change, named, tmp_path):
-        config = write_config(tmp_path, write_own_files(tmp_path) | change)
-        answer = snakemake("-n", "--configfile", config, folder=tmp_path)
+    def plan(self, folder, *arguments, text=None, **cohort):
+        """Plan a run of a cohort of one's own; return its exit code and all that was said."""
+        config = write_config(folder, write_own_files(folder) | cohort)
+        if text:
+            config.write_text(text(config.read_text()))
+        answer = snakemake("-n", *arguments, "--configfile", config, folder=folder)
+        return answer.returncode, answer.stdout + answer.stderr
+
+    def test_mistakes_end_the_run_before_any_rule(self, tmp_path):
+        code, output = self.plan(tmp_path, n_gens=100, fit={"lr": -1})
+        assert code != 0
+        assert re.search(r"config\.yaml, line \d+: cohorts: mine: fit: lr: -1 is less", output)
+        assert "n_gens: no such key: did you mean 'n_genes'?" in output
+        assert "Traceback" not in output
+
+    def test_a_key_twice_ends_the_run_also_in_the_first_of_two_files(self, tmp_path):
+        first = tmp_path / "first.yaml"
+        first.write_text("run: a\nrun: b\n")
+        config = write_config(tmp_path, write_own_files(tmp_path))
+        answer = snakemake("-n", "--configfile", first, config, folder=tmp_path)
         assert answer.returncode != 0
-        assert named in answer.stdout + answer.stderr
+        assert "first.yaml, line 2: the key 'run' is there twice" in answer.stdout + answer.stderr
 
-    @pytest.mark.parametrize(
-        ("change", "named"),
-        [
-            ({"simulator": "poisson"}, "poisson"),
-            ({"data": {"n_sample": 10}}, "n_sample"),
-            ({"model": {"n_shared": 3, "n_specific": 2}}, "hidden"),
-            ({"model": MODEL | {"likelihood": "gaussian"}}, "likelihood"),
-            ({"methods": {"paper": {"max_epoch": 3}}}, "max_epoch"),
-            ({"methods": {"truth": {}}}, "truth"),
-            ({"methods": {}}, "methods"),
-            ({"max_column_share": 25}, "max_column_share"),
-        ],
-    )
-    def test_mistakes_in_simulations_are_named(self, change, named):
-        simulations = tiny_simulations()
-        validate({"run": "test", "simulations": simulations}, SCHEMA)
-        simulations["settings"]["toy"] |= change
-        with pytest.raises(WorkflowError, match=named):
-            validate({"run": "test", "simulations": simulations}, SCHEMA)
+    def test_names_and_texts_are_what_is_written(self, tmp_path):
+        """YAML takes names like these for numbers, and Snakemake braces for wildcards."""
+        code, output = self.plan(
+            tmp_path,
+            text=lambda text: text.replace("mine:", "2020_01:").replace("run: test", "run: 1e3"),
+            title="Cells {treated} {wildcards}",
+            groups=["{a}", "b"],
+            group_column="{0}",
+        )
+        assert code == 0, output
+        assert "results/1e3/cohorts/2020_01/figures/specific_processes.pdf" in output
 
-    def test_something_to_analyse_is_asked_for(self):
-        with pytest.raises(WorkflowError, match="'simulations' is a required property"):
-            validate({"run": "test"}, SCHEMA)
+    def test_the_command_line_counts_more_than_the_file(self, tmp_path):
+        cohort = "{mine: {n_genes: 40}, other: {title: Other, source: synthetic}}"
+        code, output = self.plan(tmp_path, "--config", "run=other", f"cohorts={cohort}")
+        assert code == 0, output
+        assert "results/other/cohorts/mine/figures/qc.pdf" in output
+        assert "results/other/cohorts/other/figures/qc.pdf" in output
+        code, output = self.plan(tmp_path, "--config", "run=2020_01")
+        assert "run: must be a text, not 202001: put it in quotes" in output
 
-    @pytest.mark.parametrize(
-        ("part", "change", "named"),
-        [
-            ("replicates", {"development": [1, 102]}, "[102]"),
-            (
-                "settings",
-                {"toy": tiny_simulations()["settings"]["toy"] | {"n_reported": 3}},
-                "is 3",
-            ),
-            (
-                "settings",
-                {"toy": tiny_simulations()["settings"]["toy"] | {"other_methods": ["paper"]}},
-                "['paper'] are under methods and under other_methods",
-            ),
-        ],
-    )
-    def test_lists_are_checked(self, part, change, named, tmp_path):
-        simulations = tiny_simulations()
-        simulations[part] |= change
-        config = write_simulations(tmp_path, simulations)
-        answer = snakemake("-n", "--configfile", config, folder=tmp_path)
-        assert answer.returncode != 0
-        assert named in answer.stdout + answer.stderr
+    def test_a_snakefile_that_includes_ours_may_change_the_config(self, tmp_path):
+        snakefile = tmp_path / "own.smk"
+        snakefile.write_text(
+            f'config["run"] = "changed"\ninclude: "{REPOSITORY / "Snakefile"}"\n'
+            'workflow.default_target = "all"\n'
+        )
+        code, output = self.plan(tmp_path, "--snakefile", snakefile)
+        assert code == 0, output
+        assert "results/changed/cohorts/mine/figures/qc.pdf" in output
+        assert "results/test" not in output
 
-    def test_files_without_a_sample_sheet_are_asked_for(self, tmp_path):
-        cohort = write_own_files(tmp_path)
-        del cohort["samples"]
-        answer = snakemake("-n", "--configfile", write_config(tmp_path, cohort), folder=tmp_path)
-        assert answer.returncode != 0
-        assert "samples" in answer.stdout + answer.stderr
+    def test_a_file_that_is_not_there_is_named(self, tmp_path):
+        code, output = self.plan(tmp_path, samples="none.tsv")
+        assert code != 0
+        assert "cohort_counts" in output
+        assert "none.tsv" in output
+
+    def test_files_may_be_in_the_home_folder(self, tmp_path, monkeypatch):
+        home = tmp_path / "home"
+        home.mkdir()
+        write_own_files(home)
+        monkeypatch.setenv("HOME", str(home))
+        code, output = self.plan(tmp_path, counts="~/counts.tsv.gz", samples="~/samples.tsv")
+        assert code == 0, output
 
 
 @pytest.fixture(scope="module")
-def own_cohort(tmp_path_factory):
+def own_cohort(r, tmp_path_factory):
     """A finished run on files of one's own."""
     folder = tmp_path_factory.mktemp("own")
     config = write_config(folder, write_own_files(folder))
@@ -315,6 +311,16 @@ class TestOwnCohort:
         assert "fit_cohort" not in answer.stdout + answer.stderr
         assert (folder / figure).read_bytes() == before
 
+    def test_another_seed_is_another_fit_to_the_same_counts(self, own_cohort, tmp_path):
+        folder, _ = own_cohort
+        config = write_config(tmp_path, write_own_files(tmp_path), seed=2)
+        answer = snakemake("-n", "--configfile", config, folder=folder)
+        output = answer.stdout + answer.stderr
+        assert answer.returncode == 0, output
+        assert "Fitting the MSSVAE to cohort mine" in output
+        assert "Bringing the counts" not in output
+        assert "Quality control of cohort" not in output
+
     def test_the_same_seed_gives_the_same_bytes(self, own_cohort, tmp_path):
         folder, _ = own_cohort
         for name in ("counts.tsv.gz", "samples.tsv", "config.yaml"):
@@ -326,6 +332,41 @@ class TestOwnCohort:
         first = tables_of(folder / "results")
         assert "test/cohorts/mine/fit/masks.tsv.gz" in again
         assert again == {name: first[name] for name in again}
+
+
+class TestGeneNames:
+    @pytest.fixture
+    def symbols(self, tmp_path):
+        """A cohort whose genes are called by symbols."""
+        cohort = write_own_files(tmp_path)
+        counts = pd.read_csv(tmp_path / "counts.tsv.gz", sep="\t", index_col=0)
+        counts.index = [f"SYM{j}" for j in range(len(counts))]
+        counts.to_csv(tmp_path / "counts.tsv.gz", sep="\t")
+        return tmp_path, cohort
+
+    def test_names_that_the_enrichment_cannot_know_are_told_where_counts_are_read(self, symbols):
+        folder, cohort = symbols
+        answer = snakemake("--configfile", write_config(folder, cohort), folder=folder)
+        assert answer.returncode != 0
+        log = (folder / "results/test/logs/mine/cohort_counts.log").read_text()
+        assert "80 of 80 genes are not called by an Ensembl id of human genes" in log
+        assert "80 symbols or other names: 'SYM0'" in log
+        assert "enrichment: {engine: none}" in log
+
+    def test_without_enrichment_everything_else_is_made_with_any_names(self, symbols):
+        folder, cohort = symbols
+        config = write_config(folder, cohort | {"enrichment": {"engine": "none"}})
+        answer = snakemake("--configfile", config, folder=folder)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        results = folder / "results/test"
+        figures = {path.stem for path in (results / "cohorts/mine/figures").glob("*.pdf")}
+        assert figures == {"qc", "convergence", "masks"}
+        assert "SYM0" in (results / "explorer.html").read_text()
+        tables = (results / "tables.html").read_text()
+        assert "cohorts/mine/tables/factors.tsv" in tables
+        assert "processes.tsv" not in tables
+        answer = snakemake("--configfile", config, "--report", "report.html", folder=folder)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 @pytest.fixture(scope="module")
@@ -542,5 +583,7 @@ class TestPlateletCohort:
         answer = run("data/source.json", MSSVAE_DATA=str(data_folder))
         assert answer.returncode == 0, answer.stdout + answer.stderr
         assert json.loads((cohort / "data/source.json").read_text())["kind"] == "geo"
+        config["seed"] = 2
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         answer = run("data/source.json")
         assert "Nothing to be done" in answer.stdout + answer.stderr

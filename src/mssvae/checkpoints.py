@@ -5,12 +5,12 @@ import io
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 
 from mssvae.errors import InputError
-from mssvae.files import atomic_path, remove_leftovers
+from mssvae.files import atomic_path, remove_leftovers, user_path
+from mssvae.validation import number
 
 _N_DIGEST = hashlib.sha256().digest_size
 
@@ -32,7 +32,7 @@ class Checkpoint:
     def __init__(
         self, path: str | os.PathLike, identity: Mapping[str, object], seconds: float
     ) -> None:
-        self.path, self.seconds = Path(path), seconds
+        self.path, self.seconds = user_path(path), number("checkpoint_seconds", seconds, 0)
         self.identity = {key: str(value) for key, value in identity.items()}
         self._last = time.monotonic()
 

@@ -41,9 +41,12 @@ def explained(scores: Tensor, y: Tensor) -> Tensor:
 
 
 def slopes(scores: Tensor, y: Tensor) -> Tensor:
-    """Return the slopes of features y [n, G] in the regression on scores [n], [G]."""
+    """Return the slopes of features y [n, G] in the regression on scores [n], [G].
+
+    Zero where the scores do not vary.
+    """
     z = scores - scores.mean()
-    return y.T @ z / z.square().sum()
+    return y.T @ z / z.square().sum().clamp_min(torch.finfo(z.dtype).tiny)
 
 
 def slopes_of_pair(scores: Tensor, y: Tensor) -> Tensor:

@@ -46,9 +46,25 @@ _ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _ROOM) | dict
 _TEMPORARY = ".writing-"
 
 
+def user_path(path: str | os.PathLike) -> Path:
+    """Return a path that a user gave, with ``~`` as the home folder.
+
+    Raises InputError if it is no path, names no file, or there is no such home folder.
+    """
+    try:
+        expanded = Path(path).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise InputError(f"{path!r} is no path of a file: {error}") from error
+    if not expanded.name or "\0" in str(expanded):
+        raise InputError(f"{str(path)!r} is no path of a file: give it a name")
+    return expanded
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside ``path``, renamed to it on success and removed on failure.
+
+    A ``~`` at its start is the home folder, and folders that are missing are made.
 
     The temporary name keeps the suffixes of ``path``, so that writers which look at them
     (compression, figure format) behave as they would with the final name.
@@ -56,9 +72,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the disk is full, or the folder takes no files.
+        If the disk is full, the folder takes no files, or ``path`` is none.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=f"-{path.name}", dir=path.parent)

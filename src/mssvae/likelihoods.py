@@ -12,6 +12,11 @@ from scipy.special import gammainccinv
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Half of log(2 pi).
+_HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+# From here on, four terms of Stirling's series are exact to double precision.
+_STIRLING_FROM = 16.0
+
 
 def _log_softplus(output: Tensor) -> Tensor:
     """Return log(softplus(output)), far below zero the output itself: softplus underflows."""
@@ -20,6 +25,42 @@ def _log_softplus(output: Tensor) -> Tensor:
 
 def _inverse_softplus(y: Tensor) -> Tensor:
     return y + torch.log(-torch.expm1(-y))
+
+
+def _stirling_error(y: Tensor) -> Tensor:
+    """Return log Gamma(y) less Stirling's ``(y - 1/2) log y - y + log(2 pi) / 2``, for y > 0.
+
+    It is about ``1 / 12y``, and so has no large numbers to lose digits by.
+    """
+    small = y.clamp_max(_STIRLING_FROM)
+    exact = torch.lgamma(small) - (small - 0.5) * torch.log(small) + small - _HALF_LOG_TAU
+    inverse = 1 / y.clamp_min(_STIRLING_FROM)
+    square = inverse.square()
+    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
+    return torch.where(y < _STIRLING_FROM, exact, series)
+
+
+class _LogGammaRatio(torch.autograd.Function):
+    """``log Gamma(x + theta) - log Gamma(theta) - (x log x - x)``, for counts x and theta > 0.
+
+    By Stirling's formula, which cancels what is as large as the counts: single precision would lose
+    the rest. The gradient is towards theta alone.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, theta: Tensor) -> Tensor:
+        large = x * torch.log1p(theta / x.clamp_min(1)) + (theta - 0.5) * torch.log1p(x / theta)
+        return large + _stirling_error(x + theta) - _stirling_error(theta)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor]:
+        x, theta = ctx.saved_tensors
+        slope = torch.digamma(x + theta) - torch.digamma(theta)
+        return None, (gradient * slope).sum_to_size(theta.shape)
 
 
 class Gaussian(nn.Module):
@@ -41,10 +82,15 @@ class Gaussian(nn.Module):
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
-        variances = x.double().var(0)
-        quantile = float(torch.quantile(variances, 0.05))
+        self.log_sigma2 = nn.Parameter(torch.zeros_like(x[0]))
+        self.start(x)
+
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Take the starting values, and beta, from data [N, G]."""
+        quantile = float(torch.quantile(x.double().var(0), 0.05))
         self.beta = quantile * float(gammainccinv(self.alpha, 0.9))
-        self.log_sigma2 = nn.Parameter(torch.full_like(x[0], math.log(quantile)))
+        self.log_sigma2.fill_(math.log(quantile))
 
     @staticmethod
     def encoder_input(x: Tensor) -> Tensor:
@@ -90,9 +136,9 @@ class NegativeBinomial(nn.Module):
     """Counts with mean ``mu = l_i softplus(output)`` and inverse dispersion ``theta_j`` (eq. 2.5).
 
     The variance is ``mu + mu^2 / theta``. The library size l_i is in units of (counts / G), so that
-    softplus(output) is of order one. ``theta`` starts at its moment estimate
-    ``mean^2 / (variance - mean)``, clipped to [0.01, 1000] and at the upper end where the variance
-    does not exceed the mean.
+    softplus(output) is of order one. ``theta`` starts at its moment estimate, from counts divided
+    by library sizes, clipped to [0.01, 1000]: where these have mean f and variance v over the
+    samples, ``f^2 / (v - f mean(1 / l))``, and 1000 where v is not above what a Poisson has.
 
     Parameters
     ----------
@@ -105,9 +151,22 @@ class NegativeBinomial(nn.Module):
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
-        variance, mean = torch.var_mean(x.double(), 0)
-        theta = torch.where(variance > mean, mean.square() / (variance - mean), torch.inf)
-        self.log_theta = nn.Parameter(theta.clamp(0.01, 1000).log().to(x.dtype))
+        self.log_theta = nn.Parameter(torch.zeros_like(x[0]))
+        self.start(x)
+
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Take the starting values from counts [N, G]."""
+        library = self.library(x)
+        variance, mean = torch.var_mean(x.double() / library, 0)
+        excess = variance - mean * (1 / library).mean()
+        theta = torch.where(excess > 0, mean.square() / excess, torch.inf)
+        self.log_theta.copy_(theta.clamp(0.01, 1000).log())
+
+    @staticmethod
+    def library(x: Tensor) -> Tensor:
+        """Return the observed library sizes in units of counts / G, as doubles, [N, 1]."""
+        return x.double().sum(1, keepdim=True) / x.shape[1]
 
     @staticmethod
     def encoder_input(x: Tensor) -> Tensor:
@@ -121,15 +180,19 @@ class NegativeBinomial(nn.Module):
         The inverse softplus of the feature's mean after division by the library size (counts / G).
         A feature without counts gets the value of one count in all samples together.
         """
-        x = x.double()
-        library = x.sum(1, keepdim=True) / x.shape[1]
-        mean = (x / library).mean(0).clamp_min(float(1 / library.sum()))
+        library = NegativeBinomial.library(x)
+        mean = (x.double() / library).mean(0).clamp_min(float(1 / library.sum()))
         return _inverse_softplus(mean)
 
     @staticmethod
     def log_base(x: Tensor) -> Tensor:
-        """Return the part of the log mass that depends on the data alone, [B]."""
-        return -torch.lgamma(x + 1).sum(1)
+        """Return the part of the log mass that depends on the data alone, [B].
+
+        Of each count, what the Poisson with that count as its mean gives it: the most there is.
+        """
+        counts = x.double().clamp_min(1)
+        best = -0.5 * torch.log(counts) - _HALF_LOG_TAU - _stirling_error(counts)
+        return torch.where(x > 0, best, 0).sum(1).to(x.dtype)
 
     @property
     def log_noise(self) -> nn.Parameter:
@@ -143,14 +206,9 @@ class NegativeBinomial(nn.Module):
         ``log_library`` [B, 1] is the logarithm of the library size in counts / G.
         """
         theta = torch.exp(log_theta)
-        log_mu = log_library + _log_softplus(output)
-        log_theta_mu = torch.logaddexp(log_theta, log_mu)
-        return (
-            torch.lgamma(x + theta)
-            - torch.lgamma(theta)
-            + theta * (log_theta - log_theta_mu)
-            + x * (log_mu - log_theta_mu)
-        )
+        log_odds = log_library + _log_softplus(output) - log_theta  # Of mu / (mu + theta).
+        of_mean = theta * functional.softplus(log_odds) + x * functional.softplus(-log_odds)
+        return _LogGammaRatio.apply(x, theta) - of_mean
 
     @staticmethod
     def residual(x: Tensor, output: Tensor, log_library: Tensor, log_theta: Tensor) -> Tensor:
@@ -166,8 +224,7 @@ class NegativeBinomial(nn.Module):
         At the observed library size. A zero counts as a half, which is where an output still means
         something: softplus is almost 0 far below it.
         """
-        library = x.sum(1, keepdim=True) / x.shape[1]
-        return _inverse_softplus(x.clamp_min(0.5) / library)
+        return _inverse_softplus(x.clamp_min(0.5) / NegativeBinomial.library(x)).to(x.dtype)
 
     @staticmethod
     def log_prior(log_theta: Tensor) -> Tensor:

@@ -4,11 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from mssvae.errors import InputError
+from mssvae.matrices import as_numbers, refuse
+from mssvae.validation import listed, number
 
-# Supports and factors come as arrays or as tables; tables are checked to have the same rows.
-Matrix = np.ndarray | pd.DataFrame
+# Supports and factors come as arrays, sparse matrices or tables; a single column, one-dimensional,
+# does as well. Tables are checked to have the same rows.
+Matrix = np.ndarray | sparse.spmatrix | sparse.sparray | pd.DataFrame | pd.Series
+# Of a column's largest absolute value: what varies less is constant, but for rounding.
+_ROUNDING = 1e-12
 
 
 def remove_dense(support: Matrix, max_share: float = 0.25) -> Matrix:
@@ -20,7 +26,7 @@ def remove_dense(support: Matrix, max_share: float = 0.25) -> Matrix:
 
     Parameters
     ----------
-    support : array or DataFrame of bool [G x K]
+    support : array, sparse matrix or DataFrame of bool [G x K]
         Which features each factor affects, or a mask, whose non-zero entries say so.
     max_share : float
         Largest share of non-zero entries to keep, 0 to 1.
@@ -28,10 +34,24 @@ def remove_dense(support: Matrix, max_share: float = 0.25) -> Matrix:
     Returns
     -------
     array or DataFrame [G x K']
-        The other columns, in their order.
+        The other columns, in their order; a DataFrame if ``support`` is a DataFrame or Series, CSC
+        if it is sparse.
+
+    Raises
+    ------
+    InputError
+        If a value is missing or no number, or ``max_share`` is no share.
     """
-    keep = np.asarray(support, dtype=bool).mean(axis=0) <= max_share
-    return support.loc[:, keep] if isinstance(support, pd.DataFrame) else support[:, keep]
+    max_share = number("max_share", max_share, at_least=0, at_most=1)
+    keep = _support(support, "the support").mean(axis=0) <= max_share
+    if isinstance(support, pd.Series):
+        support = support.to_frame()
+    if isinstance(support, pd.DataFrame):
+        return support.loc[:, keep]
+    if sparse.issparse(support):
+        return support.tocsc()[:, keep]
+    values = np.asarray(support)
+    return values.reshape(len(values), -1)[:, keep]
 
 
 def jaccard(true_support: Matrix, support: Matrix) -> np.ndarray:
@@ -52,13 +72,10 @@ def jaccard(true_support: Matrix, support: Matrix) -> np.ndarray:
     Raises
     ------
     InputError
-        If the two do not have the same features.
+        If the two do not have the same features, or a value is missing or no number.
     """
-    _check_same_rows(true_support, support, "features")
-    true, found = (np.asarray(s, dtype=bool).astype(int) for s in (true_support, support))
-    intersection = true.T @ found
-    union = true.sum(axis=0)[:, None] + found.sum(axis=0) - intersection
-    return intersection / np.maximum(union, 1)
+    true, found = _supports(true_support, support)
+    return _jaccard(true, found)
 
 
 def support_scores(true_support: Matrix, support: Matrix) -> dict[str, float]:
@@ -86,12 +103,12 @@ def support_scores(true_support: Matrix, support: Matrix) -> dict[str, float]:
     Raises
     ------
     InputError
-        If the two do not have the same features.
+        If the two do not have the same features, or a value is missing or no number.
     """
     from scipy.optimize import linear_sum_assignment
 
-    is_factor = [np.asarray(s, dtype=bool).any(axis=0) for s in (true_support, support)]
-    similarity = jaccard(true_support, support)[np.ix_(*is_factor)]
+    true, found = _supports(true_support, support)
+    similarity = _jaccard(true[:, true.any(axis=0)], found[:, found.any(axis=0)])
     if similarity.size == 0:
         score = float(similarity.shape == (0, 0))
         return {"relevance": score, "recovery": score, "consensus": score}
@@ -124,30 +141,36 @@ def structure_scores(
     -------
     DataFrame
         ``part``, ``metric``, ``value``, one row each; the metrics are those of ``support_scores``
-        and the parts ``shared``, ``specific`` (the mean over the studies), ``specific/<study>``.
+        and the parts ``shared``, ``specific`` (the mean over the studies, if there are any),
+        ``specific/<study>``.
 
     Raises
     ------
     InputError
-        If truth and estimate do not have the same features or studies.
+        If truth and estimate do not have the same features or studies, or a value is missing or no
+        number.
     """
+    for what, parts in (("true_specific", true_specific), ("support_specific", support_specific)):
+        if not isinstance(parts, Mapping):
+            raise InputError(f"{what} is a {type(parts).__name__}: give a mapping, by study")
     if true_specific.keys() != support_specific.keys():
         raise InputError(
-            f"the true structure has the studies {sorted(true_specific)} but the estimate "
-            f"{sorted(support_specific)}: give both for the same studies"
+            f"the true structure has the studies {sorted(true_specific, key=str)} but the estimate "
+            f"{sorted(support_specific, key=str)}: give both for the same studies"
         )
-    specific = pd.DataFrame(
-        {
-            f"specific/{study}": support_scores(true, support_specific[study])
-            for study, true in true_specific.items()
-        }
-    )
-    scores = specific.assign(
-        shared=pd.Series(support_scores(true_shared, support_shared)),
-        specific=specific.mean(axis=1),
-    )[["shared", "specific", *specific]]
-    tidy = scores.rename_axis("metric").reset_index().melt("metric", var_name="part")
-    return tidy[["part", "metric", "value"]]
+    own = {
+        f"specific/{study}": support_scores(true, support_specific[study])
+        for study, true in true_specific.items()
+    }
+    scores = {"shared": support_scores(true_shared, support_shared)}
+    if own:
+        scores["specific"] = pd.DataFrame(own).mean(axis=1).to_dict()
+    rows = [
+        (part, metric, value)
+        for part, by_metric in (scores | own).items()
+        for metric, value in by_metric.items()
+    ]
+    return pd.DataFrame(rows, columns=["part", "metric", "value"])
 
 
 def pad_factors(shared: pd.DataFrame, specific: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -171,14 +194,24 @@ def pad_factors(shared: pd.DataFrame, specific: Mapping[str, pd.DataFrame]) -> p
     Raises
     ------
     InputError
-        If a sample of a study is not in ``shared``.
+        If these are no tables, a sample of a study is not in ``shared``, or one is there twice.
     """
+    tables = {"shared": shared, **{f"of the study {m!r}": own for m, own in specific.items()}}
+    for what, table in tables.items():
+        if not isinstance(table, pd.DataFrame):
+            raise InputError(f"the factors {what} are a {type(table).__name__}: give a DataFrame")
+        repeated = table.index[table.index.duplicated()].unique()
+        if len(repeated):
+            raise InputError(
+                f"the factors {what} have {len(repeated)} samples more than once: "
+                f"{listed(repeated)}"
+            )
     for study, own in specific.items():
-        unknown = own.index.difference(shared.index)
+        unknown = own.index[~own.index.isin(shared.index)]
         if len(unknown):
             raise InputError(
                 f"{len(unknown)} samples of the study {study!r} have no shared factors, such as "
-                f"{unknown[0]!r}: give the shared factors of the samples of all studies"
+                f"{listed(unknown)}: give the shared factors of the samples of all studies"
             )
     padded = [own.reindex(shared.index, fill_value=0.0) for own in specific.values()]
     return pd.concat([shared, *padded], axis=1)
@@ -195,7 +228,8 @@ def disentanglement(true_factors: Matrix, factors: Matrix) -> float:
     factor), with a fixed seed, which only decides between equally good splits. Later trees fit
     noise, so that even factors which are right, but noisy, stay below 1. Time grows with samples x
     true x estimated factors: on one core 8 seconds for 3,000 x 14 x 14, 25 for 3,000 x 14 x 45.
-    Constant columns, such as estimated factors whose mask is all zero, are no factors.
+    Constant columns, such as estimated factors whose mask is all zero, are no factors. The trees
+    see all columns with mean 0 and variance 1, so that the score does not depend on their units.
 
     Parameters
     ----------
@@ -212,13 +246,17 @@ def disentanglement(true_factors: Matrix, factors: Matrix) -> float:
     Raises
     ------
     InputError
-        If the two do not have the same samples, or a value is not finite.
+        If the two do not have the same samples, or a value is not finite or no number.
     """
     from scipy.special import entr
     from sklearn.ensemble import GradientBoostingRegressor
 
-    _check_same_rows(true_factors, factors, "samples")
-    true, found = (_varying_columns(f) for f in (true_factors, factors))
+    true, found = (
+        _finite(values, what, "give finite values, zero for other studies (pad_factors)")
+        for values, what in ((true_factors, "the true factors"), (factors, "the factors"))
+    )
+    _check_same_rows(true_factors, factors, len(true), len(found), "samples")
+    true, found = _standardised(true), _standardised(found)
     n_true = true.shape[1]
     if n_true == 0 or found.shape[1] == 0:
         return 0.0
@@ -236,24 +274,63 @@ def disentanglement(true_factors: Matrix, factors: Matrix) -> float:
     return float(np.average(1 - entropy, weights=total[relevant]))
 
 
-def _varying_columns(factors: Matrix) -> np.ndarray:
-    values = np.asarray(factors, dtype=float)
-    if not np.isfinite(values).all():
-        i, k = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(
-            f"column {k} of the factors is {values[i, k]} in row {i}: give finite values, zero for "
-            "a study's own factors in other studies (pad_factors)"
-        )
-    return values[:, np.ptp(values, axis=0) > 0]
+def _jaccard(true: np.ndarray, found: np.ndarray) -> np.ndarray:
+    true, found = true.astype(int), found.astype(int)
+    intersection = true.T @ found
+    union = true.sum(axis=0)[:, None] + found.sum(axis=0) - intersection
+    return intersection / np.maximum(union, 1)
 
 
-def _check_same_rows(true: Matrix, estimate: Matrix, rows: str) -> None:
-    if len(true) != len(estimate):
-        raise InputError(
-            f"the truth has {len(true)} {rows} but the estimate {len(estimate)}: give both for the "
-            f"same {rows}"
+def _standardised(values: np.ndarray) -> np.ndarray:
+    """Return the columns that vary, with mean 0 and variance 1.
+
+    Trees stop to split below absolute thresholds, and see float32, which a large mean leaves few
+    digits.
+    """
+    largest = np.abs(values).max(axis=0)
+    varies = np.ptp(values / np.where(largest > 0, largest, 1), axis=0) > _ROUNDING
+    values = values[:, varies] / largest[varies]
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def _supports(true: Matrix, estimate: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return two supports of the same features as arrays of bool."""
+    supports = _support(true, "the true support"), _support(estimate, "the estimated support")
+    _check_same_rows(true, estimate, *map(len, supports), "features")
+    return supports
+
+
+def _support(matrix: Matrix, what: str) -> np.ndarray:
+    return _finite(matrix, what, "give zero where a factor does not affect a feature") != 0
+
+
+def _finite(matrix: Matrix, what: str, advice: str) -> np.ndarray:
+    """Return a matrix [n x m] as an array; raise InputError, with the places, unless finite."""
+    names = [getattr(matrix, axis, None) for axis in ("index", "columns")]
+    if not isinstance(matrix, (pd.DataFrame, pd.Series)):
+        names = [None, None]
+
+    def place(i: int, j: int) -> str:
+        return ", ".join(
+            f"{axis} {position}" if labels is None else f"{axis} {labels[position]!r}"
+            for axis, position, labels in zip(("row", "column"), (i, j), names, strict=True)
         )
-    tables = isinstance(true, pd.DataFrame) and isinstance(estimate, pd.DataFrame)
+
+    values = as_numbers(matrix, what, place)
+    values = values.toarray() if sparse.issparse(values) else values
+    if len(values) == 0:
+        raise InputError(f"{what} has no rows")
+    refuse(~np.isfinite(values), what, "values that are not finite", place, advice)
+    return values
+
+
+def _check_same_rows(true: Matrix, estimate: Matrix, n_true: int, n_found: int, rows: str) -> None:
+    if n_true != n_found:
+        raise InputError(
+            f"the truth has {n_true} {rows} but the estimate {n_found}: give both for the same "
+            f"{rows}"
+        )
+    tables = all(isinstance(table, (pd.DataFrame, pd.Series)) for table in (true, estimate))
     if tables and not true.index.equals(estimate.index):
         raise InputError(
             f"truth and estimate have different {rows}, or another order of them: reindex one like "

@@ -6,10 +6,10 @@ import json
 import logging
 import os
 import platform
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
+from types import EllipsisType
 
 import anndata
 import numpy as np
@@ -19,53 +19,29 @@ import torch
 from mssvae import __version__
 from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
-from mssvae.files import atomic_path
-from mssvae.inputs import read_matrix, read_studies, resolve_device
-from mssvae.likelihoods import LIKELIHOODS
+from mssvae.inputs import (
+    Units,
+    check_own_units,
+    read_matrix,
+    read_names,
+    read_studies,
+    require_anndata,
+    resolve_device,
+    warn_of_constant_studies,
+)
+from mssvae.model_files import DATA, check_arrays, other_version, read_model, write_model
 from mssvae.module import MultiStudyModule, normal_kl
 from mssvae.parts import Price, read_parts
 from mssvae.provenance import fit_sources_sha256
-from mssvae.settings import PRESETS, FitSettings
-from mssvae.theorem2 import common_columns, split_columns
+from mssvae.settings import PRESETS, FitSettings, model_settings
+from mssvae.surroundings import own_surroundings
+from mssvae.tables import FactorTables, assign, factor_table, factor_tables, write_factors
 from mssvae.training import fit
-from mssvae.validation import whole
 
 log = logging.getLogger(__name__)
 
-# What a saved model knows of its data, in words for messages.
-_DATA = {
-    "studies": "studies",
-    "obs_names": "samples (obs_names)",
-    "var_names": "features (var_names)",
-    "data_sha256": "values",
-    "studies_sha256": "studies of the samples",
-}
-
-
-@dataclass(frozen=True)
-class FactorTables:
-    """One table of the shared factors, and one per study of its own factors.
-
-    Attributes
-    ----------
-    shared : DataFrame
-        Columns ``shared_01``, ``shared_02``, ...
-    specific : dict of str to DataFrame
-        By study; columns ``<study>_01``, ``<study>_02``, ...
-    """
-
-    shared: pd.DataFrame
-    specific: dict[str, pd.DataFrame]
-
-    def wide(self) -> pd.DataFrame:
-        """Return all tables side by side: shared columns first, then those of each study."""
-        return pd.concat([self.shared, *self.specific.values()], axis=1)
-
-    def kinds(self) -> pd.DataFrame:
-        """Return one row per column: ``factor``, ``kind`` (shared or specific) and ``study``."""
-        rows = [(factor, "shared", None) for factor in self.shared]
-        rows += [(f, "specific", study) for study, table in self.specific.items() for f in table]
-        return pd.DataFrame(rows, columns=["factor", "kind", "study"])
+# Names of the arrays of a saved model that are no parameters.
+_CENTRE, _SCALE = "units.centre", "units.scale"
 
 
 class MSSVAE:
@@ -77,22 +53,23 @@ class MSSVAE:
     Parameters
     ----------
     adata : AnnData [N x G]
-        Samples by features. Read once; not changed.
+        Samples by features, in memory. Copied; not changed.
     study_key : str
         Column of ``adata.obs`` with the study (group) of each sample.
     layer : str, optional
         Layer to model; default ``adata.X``.
     likelihood : {"negative_binomial", "gaussian"}
-        For raw counts, or for real values.
+        For raw counts, or for real values. These are standardised by feature, see ``units``.
     n_shared, n_specific : int
         Numbers of factors to start from, K_S and each study's K_m. Superfluous ones end as columns
-        of zeros, so start with more than you expect.
+        of zeros, so start with more than you expect. One of the two may be 0.
     hidden : (int, int)
         Widths of the encoders' hidden layers; the first is also the decoder's.
     seed : int
         Seeds the starting values, the sampler and the draws of the factors. The same seed, data,
-        settings, machine and number of threads give the same numbers.
-    device : str
+        settings, machine and number of threads give the same numbers. Any whole number from 0, of
+        any length.
+    device : str or torch.device
         ``"auto"`` takes a GPU where there is one; otherwise a torch device such as ``"cpu"`` or
         ``"cuda"``.
 
@@ -102,15 +79,20 @@ class MSSVAE:
         One row per epoch; see ``mssvae.training.fit``. Empty before ``fit``.
     studies : list of str
         In the order of the categories of ``adata.obs[study_key]``, or sorted.
+    settings : dict
+        What the model was made with. These three are copies.
 
     Raises
     ------
     InputError
-        If the study column is missing, incomplete, has fewer than two samples of a study, if names
-        repeat, if counts are negative, not whole or NaN, if real values are the same in all samples
-        of a feature, if a number is not whole or too small, or if the device is not there.
+        If ``adata`` is no AnnData in memory, or has no sample or feature; if the study column is
+        missing, incomplete, has fewer than two samples of a study, or names that factors cannot be
+        called by; if names repeat; if counts are negative, not whole or missing, or all samples
+        have the same; if real values are missing, or the same in all samples of a feature; if an
+        argument is of another type or out of range, or if the device is not there.
     """
 
+    @own_surroundings()
     def __init__(
         self,
         adata: anndata.AnnData,
@@ -121,40 +103,81 @@ class MSSVAE:
         n_specific: int = 10,
         hidden: Sequence[int] = (256, 128),
         seed: int = 0,
-        device: str = "auto",
+        device: str | torch.device = "auto",
     ) -> None:
-        if likelihood not in LIKELIHOODS:
-            known = ", ".join(sorted(LIKELIHOODS))
-            raise InputError(f"unknown likelihood {likelihood!r}: choose one of {known}")
-        n_shared = whole("n_shared", n_shared)
-        n_specific = whole("n_specific", n_specific)
-        seed = whole("seed", seed, at_least=0)
-        if len(hidden) != 2:
-            raise InputError(f"hidden must be two widths, not {tuple(hidden)}")
-        hidden = [whole("hidden", width) for width in hidden]
-        self.settings = {
-            "study_key": study_key,
-            "layer": layer,
-            "likelihood": likelihood,
-            "n_shared": n_shared,
-            "n_specific": n_specific,
-            "hidden": hidden,
-            "seed": seed,
-        }
+        require_anndata(adata)
+        self._settings = model_settings(
+            study_key, layer, likelihood, n_shared, n_specific, hidden, seed
+        )
         self.fit_settings: FitSettings | None = None
-        self.history = pd.DataFrame()
+        self._history = pd.DataFrame()
         self.device = resolve_device(device)
-        self.obs_names, self.var_names = adata.obs_names.copy(), adata.var_names.copy()
-        self.studies, self._study = read_studies(adata, study_key)
-        self._x = read_matrix(adata, layer, likelihood).to(self.device)
-        # Starting values come from torch's global generator: seed it, then put it back.
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.module = MultiStudyModule(
-                self._x.cpu(), len(self.studies), n_shared, n_specific, hidden, likelihood
-            ).to(self.device)
+        self.obs_names, self.var_names = names = read_names(adata)
+        self._studies, self._study = read_studies(adata, study_key)
+        self._values = read_matrix(adata, layer, likelihood, names)
+        warn_of_constant_studies(self._values, self._study, self._studies)
+        self._set_units(standardise=True)
+        self.module = MultiStudyModule(
+            self._x.cpu(),
+            len(self._studies),
+            *(self._settings[key] for key in ("n_shared", "n_specific", "hidden", "likelihood")),
+            _seed_of_starts(self._settings["seed"]),
+        ).to(self.device)
         self.module.eval()
 
+    def __repr__(self) -> str:
+        settings, counts = self._settings, np.bincount(self._study)
+        studies = ", ".join(
+            f"{name} ({n:,})" for name, n in zip(self._studies, counts, strict=True)
+        )
+        lines = [
+            f"MSSVAE, {settings['likelihood']}, {len(self.obs_names):,} samples x "
+            f"{len(self.var_names):,} features",
+            f"studies: {studies}",
+            f"started from {settings['n_shared']} shared factors and {settings['n_specific']} of "
+            "each study",
+            "not fitted",
+        ]
+        if self.fit_settings is not None:
+            support = self.support
+            own = sum(int(table.any().sum()) for table in support.specific.values())
+            lines[-1] = (
+                f"fitted in {len(self._history)} epochs: {int(support.shared.any().sum())} shared "
+                f"and {own} specific factors"
+            )
+        return "\n    ".join(lines)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch; see ``mssvae.training.fit``. Empty before ``fit``."""
+        return self._history.copy()
+
+    @property
+    def studies(self) -> list[str]:
+        """The names of the studies, in the order of the categories of their column, or sorted."""
+        return list(self._studies)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the model was made with."""
+        return copy.deepcopy(self._settings)
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """What the model measures features in: ``centre`` and ``scale``, a row per feature.
+
+        A feature's noise variance in its own units is that of the model times ``scale`` squared, a
+        prediction is ``centre`` plus ``scale`` times the decoder's output. Masks are relative, and
+        factors are in standard deviations: they have no units. Means and standard deviations over
+        all samples, of real values that are standardised; else 0 and 1.
+        """
+        n = len(self.var_names)
+        centre, scale = np.zeros(n), np.ones(n)
+        if self._units is not None:
+            centre, scale = self._units.centre.numpy().copy(), self._units.scale.numpy().copy()
+        return pd.DataFrame({"centre": centre, "scale": scale}, index=self.var_names)
+
+    @own_surroundings()
     def fit(
         self,
         preset: str = "default",
@@ -165,7 +188,9 @@ class MSSVAE:
     ) -> "MSSVAE":
         """Train, and return the model itself.
 
-        Where this fails, the model is as it was before.
+        Where this fails, the model is as it was before. Progress is a bar, on a terminal and in a
+        notebook, and a line every twentieth of the epochs from the logger ``mssvae`` (to see them,
+        ``logging.basicConfig(level=logging.INFO)``).
 
         Parameters
         ----------
@@ -193,7 +218,7 @@ class MSSVAE:
         """
         if self.fit_settings is not None:
             raise InputError("this model is fitted: make a new MSSVAE to fit with other settings")
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise InputError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
         known = [field.name for field in fields(FitSettings)]
         for key in settings:
@@ -204,28 +229,43 @@ class MSSVAE:
         kept = None
         if checkpoint is not None:
             kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
-        seed, start = self.settings["seed"], copy.deepcopy(self.module.state_dict())
+        start = copy.deepcopy(self.module.state_dict())
         try:
-            self.history = fit(
-                self.module, self._x, self._study, self.studies, fit_settings, seed, kept
+            if not fit_settings.standardise:
+                self._set_units(standardise=False)
+                self.module.start(self._x)
+            self._history = fit(
+                self.module,
+                self._x,
+                self._study,
+                self._studies,
+                fit_settings,
+                self._settings["seed"],
+                kept,
             )
         except BaseException:  # Ctrl-C too: half a fit is nothing to go on from.
+            self._set_units(standardise=True)
             self.module.load_state_dict(start)
             self.module.eval()
             raise
         self.fit_settings = fit_settings
+        self._warn_without_factors()
         return self
 
     @property
     def masks(self) -> FactorTables:
         """The sparse masks W: features x factors, exact zeros where a feature is not affected."""
-        return self._tables([mask.detach() for mask in self.module.masks], self.var_names)
+        self._require_fit()
+        return factor_tables(self.module.masks, self.var_names, self._studies)
 
     @property
     def support(self) -> FactorTables:
         """The non-zero pattern of the masks: bool, features x factors."""
-        return self._tables([mask.detach() != 0 for mask in self.module.masks], self.var_names)
+        self._require_fit()
+        masks = [mask != 0 for mask in self.module.masks]
+        return factor_tables(masks, self.var_names, self._studies)
 
+    @own_surroundings()
     @torch.no_grad()
     def latent(self) -> FactorTables:
         """Return posterior means of the factors.
@@ -234,16 +274,22 @@ class MSSVAE:
         -------
         FactorTables
             ``shared`` [N x K_S]; ``specific[m]`` [n_m x K_m], the samples of study m alone. Factors
-            whose mask is all zero stay at the prior mean, 0.
+            whose mask is all zero stay at the prior mean, 0. Before ``fit``, which is logged, those
+            of the starting values.
         """
+        if self.fit_settings is None:
+            log.warning(
+                "the model is not fitted: latent() gives the factors that training starts from"
+            )
         (shared, _), own = self._posteriors()
         alive = self.module.alive
         specific = {}
-        for m, name in enumerate(self.studies):
+        for m, name in enumerate(self._studies):
             samples = self.obs_names[self._rows(m).numpy()]
-            specific[name] = _table(own[m][0] * alive[m + 1], samples, name)
-        return FactorTables(_table(shared * alive[0], self.obs_names, "shared"), specific)
+            specific[name] = factor_table(own[m][0] * alive[m + 1], samples, name)
+        return FactorTables(factor_table(shared * alive[0], self.obs_names, "shared"), specific)
 
+    @own_surroundings()
     def assigned(self) -> tuple[FactorTables, FactorTables]:
         """Return masks and latent factors with each column where Theorem 2 has it.
 
@@ -263,37 +309,18 @@ class MSSVAE:
         InputError
             If the model is not fitted.
         """
-        if self.fit_settings is None:
-            raise InputError("the model is not fitted: call fit first")
+        self._require_fit()
+        self._warn_without_factors()
         settings = self.fit_settings
         price = Price(settings.lambda0[-1][1], settings.lambda1, settings.scale(len(self._x)))
         module = copy.deepcopy(self.module)
         inputs = module.likelihood.encoder_input(self._x)
         parts = read_parts(module, self._x, inputs, self._study, price)
         masks, latent = self.masks, self.latent()
-        moved = []
-        for k, acts in split_columns(parts, price):
-            name = masks.shared.columns[k]
-            for study, features in zip(self.studies, acts, strict=True):
-                if features.any():
-                    mask, own = masks.specific[study], latent.specific[study]
-                    mask[f"{study}_{name}"] = masks.shared[name].where(features.cpu().numpy(), 0)
-                    own[f"{study}_{name}"] = latent.shared.loc[own.index, name]
-            moved.append((masks.shared, latent.shared, name))
-        for columns, features, scores in common_columns(parts):
-            names = [
-                masks.specific[m].columns[k] for m, k in zip(self.studies, columns, strict=True)
-            ]
-            found = list(zip(self.studies, names, strict=True))
-            weights = np.mean([masks.specific[study][name] for study, name in found], axis=0)
-            masks.shared[f"shared_{names[0]}"] = weights * features.cpu().numpy()
-            latent.shared[f"shared_{names[0]}"] = scores.cpu().numpy()
-            for study, name in found:
-                moved.append((masks.specific[study], latent.specific[study], name))
-        for mask, factors, name in moved:
-            del mask[name], factors[name]
+        assign(masks, latent, parts, price)
         return masks, latent
 
+    @own_surroundings()
     @torch.no_grad()
     def factor_table(self) -> pd.DataFrame:
         """Return one row per factor: what it is, and which studies use it.
@@ -312,7 +339,7 @@ class MSSVAE:
         posterior, own_posteriors = self._posteriors()
         alive = self.module.alive
         shared = normal_kl(*posterior) * alive[0]
-        for m, name in enumerate(self.studies):
+        for m, name in enumerate(self._studies):
             own = normal_kl(*own_posteriors[m]) * alive[m + 1]
             divergence = torch.cat([shared[self._rows(m)].mean(0), own.mean(0)]).cpu().numpy()
             uses = (table["kind"] == "shared") | (table["study"] == name)
@@ -332,72 +359,101 @@ class MSSVAE:
             Masks.
         uns["mssvae"] : dict
             ``settings``, ``fit`` (settings), ``studies`` and ``version``.
+        obs[study_key] : category
+            As text, like ``studies``, if it was not: files hold no mixed types.
 
         Raises
         ------
         InputError
-            If samples or features are not those of the fitted data.
+            If the model is not fitted, or samples or features are not those of the fitted data.
         """
+        self._require_fit()
+        require_anndata(adata)
         self._check_names(adata)
         result = adata.copy()
-        latent, masks = self.latent(), self.masks
-        own = np.zeros((len(self.obs_names), self.settings["n_specific"]), dtype=np.float32)
-        for m, name in enumerate(self.studies):
-            own[self._rows(m).numpy()] = latent.specific[name].to_numpy()
-            result.varm[f"mssvae_{name}"] = masks.specific[name].to_numpy()
-        result.obsm["mssvae_shared"] = latent.shared.to_numpy()
-        result.obsm["mssvae_specific"] = own
-        result.varm["mssvae_shared"] = masks.shared.to_numpy()
+        write_factors(result, self.masks, self.latent())
         result.uns["mssvae"] = {
-            "settings": json.dumps(self.settings),
+            "settings": json.dumps(self._settings),
             "fit": json.dumps(self._fit_as_dict()),
             "studies": self.studies,
             "version": __version__,
         }
+        study_key = self._settings["study_key"]
+        if study_key in result.obs and {type(value) for value in result.obs[study_key]} != {str}:
+            result.obs[study_key] = pd.Categorical.from_codes(self._study, self._studies)
         return result
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the model to one ``.npz`` file: arrays and JSON, no pickled code, no data."""
-        state = {key: value.cpu().numpy() for key, value in self.module.state_dict().items()}
-        about = {
-            "version": __version__,
-            "settings": self.settings,
-            "fit": self._fit_as_dict(),
-            **self._data(),
-            "history": self.history.to_dict("list"),
-        }
-        with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-            np.savez(stream, about=np.array(json.dumps(about)), **state)
+        """Write the model to one ``.npz`` file: arrays and JSON, no pickled code, no data.
 
-    @classmethod
-    def load(
-        cls, path: str | os.PathLike, adata: anndata.AnnData, device: str = "auto"
-    ) -> "MSSVAE":
-        """Read a model written by ``save``, with the data it was fitted to.
+        Parameters of the module by their names, and ``units.centre`` and ``units.scale`` if values
+        were standardised. A ``~`` at the start of the path is the home folder. A model that is not
+        fitted can be saved too.
 
         Raises
         ------
         InputError
-            If the file is not a saved model, or ``adata`` has other samples, features, values or
-            studies.
+            If the file cannot be written there.
         """
+        about = {
+            "version": __version__,
+            "settings": self._settings,
+            "fit": self._fit_as_dict(),
+            **self._data(),
+            "history": self._history.to_dict("list"),
+        }
+        write_model(path, about, self._arrays())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike,
+        adata: anndata.AnnData,
+        device: str | torch.device = "auto",
+        *,
+        study_key: str | None = None,
+        layer: str | EllipsisType | None = ...,
+    ) -> "MSSVAE":
+        """Read a model written by ``save``, with the data it was fitted to.
+
+        Parameters
+        ----------
+        study_key : str, optional
+            Column of ``adata.obs`` with the studies; default the one it was fitted with.
+        layer : str or None, optional
+            Layer that has the data, None for ``adata.X``; default the one it was fitted with.
+
+        Raises
+        ------
+        InputError
+            If the file is not a saved model, or does not fit this version, or ``adata`` has other
+            samples, features, values or studies.
+        """
+        about, arrays = read_model(path)
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as content:
-                state = {key: torch.from_numpy(content[key]) for key in content if key != "about"}
-                about = json.loads(str(content["about"]))
-            settings, fit_settings, history = (about[key] for key in ("settings", "fit", "history"))
-            fitted = {key: about[key] for key in _DATA}
-        except (OSError, EOFError, TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is not a model written by MSSVAE.save: {error}") from error
+            settings = model_settings(**about["settings"])
+            fitted = None if about["fit"] is None else FitSettings(**about["fit"])
+            history = pd.DataFrame(about["history"])
+        except (TypeError, ValueError) as error:
+            raise other_version(path, about["version"], error) from error
+        if study_key is not None:
+            settings["study_key"] = study_key
+        if layer is not ...:
+            settings["layer"] = layer
         model = cls(adata, **settings, device=device)
         for key, found in model._data().items():
-            if fitted[key] != found:
-                what = _DATA[key]
-                raise InputError(f"the {what} of adata are not those that {path} was fitted to")
-        model.module.load_state_dict(state)
-        if fit_settings is not None:
-            model.fit_settings = FitSettings(**fit_settings)
-        model.history = pd.DataFrame(history)
+            if about[key] != found:
+                raise InputError(
+                    f"the {DATA[key]} of adata are not those that {path} was fitted to"
+                )
+        model.fit_settings, model._history = fitted, history
+        model._set_units(standardise=fitted is None or fitted.standardise)
+        check_arrays(path, about["version"], arrays, like=model._arrays())
+        if model._units is not None:
+            model._units = Units(*(torch.from_numpy(arrays.pop(key)) for key in (_CENTRE, _SCALE)))
+        model.module.load_state_dict(
+            {key: torch.from_numpy(values) for key, values in arrays.items()}
+        )
         return model
 
     def manifest(self) -> dict:
@@ -418,9 +474,13 @@ class MSSVAE:
         }
 
     def _identity(self, fit_settings: FitSettings) -> dict[str, object]:
-        """Return all that the course of a fit follows from, the seed among the settings."""
+        """Return all that the course of a fit follows from, the seed among the settings.
+
+        Where the data were in the AnnData is no part of it: the data themselves are.
+        """
+        names = ("study_key", "layer")
         return {
-            **self.settings,
+            **{key: value for key, value in self._settings.items() if key not in names},
             **asdict(fit_settings),
             "data": self._data_sha256(),
             "studies of the samples": self._studies_sha256(),
@@ -436,18 +496,41 @@ class MSSVAE:
             return torch.cuda.get_device_name(self.device)
         return platform.machine()
 
-    def _tables(self, tensors: Sequence[torch.Tensor], index: pd.Index) -> FactorTables:
-        shared, *specific = tensors
-        tables = zip(self.studies, specific, strict=True)
-        return FactorTables(
-            _table(shared, index, "shared"),
-            {name: _table(tensor, index, name) for name, tensor in tables},
-        )
+    def _set_units(self, standardise: bool) -> None:
+        """Choose what the model works on: Gaussian values in units of their own, or as they are."""
+        self._units = None
+        if self._settings["likelihood"] != "gaussian":
+            x = self._values
+        elif standardise:
+            self._units = Units.standard(self._values)
+            x = self._units.standardised(self._values)
+        else:
+            x = check_own_units(self._values, self.var_names)
+        self._x = x.to(self.device)
+
+    def _require_fit(self) -> None:
+        if self.fit_settings is None:
+            raise InputError("the model is not fitted: call fit first")
+
+    def _warn_without_factors(self) -> None:
+        if not any((mask != 0).any() for mask in self.module.masks):
+            log.warning(
+                "the fit has no factor: all masks are zero. There may be none in these data; or "
+                "make the prior weaker (a larger prior_scale), train longer (max_epochs, or a "
+                "smaller batch_size), or have more samples"
+            )
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return what a saved model has of numbers."""
+        arrays = {key: value.cpu().numpy() for key, value in self.module.state_dict().items()}
+        if self._units is not None:
+            arrays |= {_CENTRE: self._units.centre.numpy(), _SCALE: self._units.scale.numpy()}
+        return arrays
 
     def _data(self) -> dict[str, object]:
-        """Return what a saved model is recognised by, with the keys of ``_DATA``."""
+        """Return what a saved model is recognised by, with the keys of ``DATA``."""
         return {
-            "studies": self.studies,
+            "studies": self._studies,
             "obs_names": self.obs_names.tolist(),
             "var_names": self.var_names.tolist(),
             "data_sha256": self._data_sha256(),
@@ -455,7 +538,7 @@ class MSSVAE:
         }
 
     def _data_sha256(self) -> str:
-        return hashlib.sha256(self._x.cpu().numpy().tobytes()).hexdigest()
+        return hashlib.sha256(self._values.float().numpy().tobytes()).hexdigest()
 
     def _studies_sha256(self) -> str:
         return hashlib.sha256(self._study.numpy().tobytes()).hexdigest()
@@ -477,12 +560,12 @@ class MSSVAE:
         return asdict(self.fit_settings) if self.fit_settings else None
 
     def _check_names(self, adata: anndata.AnnData) -> None:
-        if not adata.var_names.equals(self.var_names):
+        if adata.var_names.tolist() != self.var_names.tolist():
             raise InputError("the features of adata are not those that the model was fitted to")
-        if not adata.obs_names.equals(self.obs_names):
+        if adata.obs_names.tolist() != self.obs_names.tolist():
             raise InputError("the samples of adata are not those that the model was fitted to")
 
 
-def _table(tensor: torch.Tensor, index: pd.Index, prefix: str) -> pd.DataFrame:
-    columns = [f"{prefix}_{k:02d}" for k in range(1, tensor.shape[1] + 1)]
-    return pd.DataFrame(tensor.cpu().numpy(), index=index, columns=columns)
+def _seed_of_starts(seed: int) -> int:
+    """Return 64 bits of a seed of any length, other ones than ``training.fit`` takes."""
+    return int(np.random.SeedSequence(seed).generate_state(3, np.uint64)[2])

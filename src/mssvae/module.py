@@ -1,5 +1,6 @@
 """The networks of the MSSVAE (appendix B.1): encoders, masks and the decoder they switch."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -20,6 +21,28 @@ _LARGE_DECODER = 5000
 _MIN_LIBRARY_VARIANCE = 1e-4
 
 
+def _full(shape: tuple[int, ...], value: float | bool) -> Tensor:
+    """Return a tensor of one value, whatever the defaults of torch."""
+    dtype = torch.bool if isinstance(value, bool) else torch.float32
+    return torch.full(shape, value, dtype=dtype, device="cpu")
+
+
+class _Linear(nn.Linear):
+    """A layer that starts as torch's do, whatever the defaults and the state of torch."""
+
+    def __init__(
+        self, n_in: int, n_out: int, generator: torch.Generator, bias: bool = True
+    ) -> None:
+        super().__init__(n_in, n_out, bias, device="cpu", dtype=torch.float32)
+        bound = n_in**-0.5
+        with torch.no_grad():
+            for values in self.parameters():
+                values.uniform_(-bound, bound, generator=generator)
+
+    def reset_parameters(self) -> None:
+        """Leave out what would draw from the global generator."""
+
+
 class Encoder(nn.Module):
     """Two hidden layers with batch norm and ReLU, then linear maps to mean and log variance.
 
@@ -29,15 +52,21 @@ class Encoder(nn.Module):
         Width of the input and of each of the two outputs.
     hidden : (int, int)
         Widths of the hidden layers.
+    generator : torch.Generator
+        Draws the starting values.
     """
 
-    def __init__(self, n_features: int, hidden: Sequence[int], n_outputs: int) -> None:
+    def __init__(
+        self, n_features: int, hidden: Sequence[int], n_outputs: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
-        first, second = hidden
-        self.layers = nn.ModuleList([nn.Linear(n_features, first), nn.Linear(first, second)])
-        self.norms = nn.ModuleList([nn.BatchNorm1d(first), nn.BatchNorm1d(second)])
-        self.mean = nn.Linear(second, n_outputs)
-        self.log_variance = nn.Linear(second, n_outputs)
+        sizes = list(itertools.pairwise([n_features, *hidden]))
+        self.layers = nn.ModuleList(_Linear(*size, generator) for size in sizes)
+        self.norms = nn.ModuleList(
+            nn.BatchNorm1d(size, device="cpu", dtype=torch.float32) for size in hidden
+        )
+        self.mean = _Linear(hidden[-1], n_outputs, generator)
+        self.log_variance = _Linear(hidden[-1], n_outputs, generator)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance, each [B, n_outputs], of q(. | x) for x [B, n_features].
@@ -69,13 +98,17 @@ class Decoder(nn.Module):
     ----------
     n_features, n_latent, n_hidden : int
         G, K and the width of the first hidden layer.
+    generator : torch.Generator
+        Draws the starting values.
     """
 
-    def __init__(self, n_features: int, n_latent: int, n_hidden: int) -> None:
+    def __init__(
+        self, n_features: int, n_latent: int, n_hidden: int, generator: torch.Generator
+    ) -> None:
         super().__init__()
-        self.first = nn.Linear(n_latent, n_hidden, bias=False)
-        self.second = nn.Linear(n_hidden, n_latent)
-        self.output = nn.Linear(n_latent, n_features)
+        self.first = _Linear(n_latent, n_hidden, generator, bias=False)
+        self.second = _Linear(n_hidden, n_latent, generator)
+        self.output = _Linear(n_latent, n_features, generator)
 
     def feature_chunks(
         self, n_samples: int, n_features: int, chunk_elements: int | None = None
@@ -188,12 +221,12 @@ class Decoder(nn.Module):
 
 
 class MultiStudyModule(nn.Module):
-    """All parameters of the MSSVAE.
+    """All parameters of the MSSVAE, on the CPU in single precision.
 
     Parameters
     ----------
     x : Tensor [N, G]
-        The data; sets the shapes and the starting values of noise and output bias.
+        The data; sets the shapes and some starting values, see ``start``.
     n_studies : int
         M.
     n_shared, n_specific : int
@@ -202,6 +235,8 @@ class MultiStudyModule(nn.Module):
         Hidden widths of the encoders; the first is also the decoder's.
     likelihood : str
         A key of ``likelihoods.LIKELIHOODS``.
+    seed : int
+        Of the other starting values, up to 64 bits.
     """
 
     def __init__(
@@ -212,37 +247,46 @@ class MultiStudyModule(nn.Module):
         n_specific: int,
         hidden: Sequence[int],
         likelihood: str,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         n_features = x.shape[1]
+        generator = torch.Generator("cpu").manual_seed(seed)
         self.n_shared, self.n_specific = n_shared, n_specific
         self.likelihood = LIKELIHOODS[likelihood](x)
-        self.shared_encoder = Encoder(n_features, hidden, n_shared)
+        self.shared_encoder = Encoder(n_features, hidden, n_shared, generator)
         self.specific_encoders = nn.ModuleList(
-            Encoder(n_features, hidden, n_specific) for _ in range(n_studies)
+            Encoder(n_features, hidden, n_specific, generator) for _ in range(n_studies)
         )
-        self.decoder = Decoder(n_features, n_shared + n_studies * n_specific, hidden[0])
-        self.shared_mask = nn.Parameter(torch.ones(n_features, n_shared))
-        self.specific_masks = nn.ParameterList(
-            torch.ones(n_features, n_specific) for _ in range(n_studies)
-        )
-        # Per mask: the slab proportions eta, and which columns still have a non-zero entry.
+        n_latent = n_shared + n_studies * n_specific
+        self.decoder = Decoder(n_features, n_latent, hidden[0], generator)
         sizes = [n_shared] + [n_specific] * n_studies
+        masks = [_full((n_features, size), 1.0) for size in sizes]
+        self.shared_mask = nn.Parameter(masks[0])
+        self.specific_masks = nn.ParameterList(masks[1:])
+        # Per mask: the slab proportions eta, and which columns still have a non-zero entry.
         for position, size in enumerate(sizes):
-            self.register_buffer(f"eta_{position}", torch.full((size,), 0.5))
-            self.register_buffer(f"alive_{position}", torch.ones(size, dtype=torch.bool))
-        with torch.no_grad():
-            self.decoder.output.bias.copy_(self.likelihood.initial_bias(x))
+            self.register_buffer(f"eta_{position}", _full((size,), 0.5))
+            self.register_buffer(f"alive_{position}", _full((size,), True))
         if self.likelihood.uses_library:
-            log_library = torch.log(x.sum(1) / n_features)
             # log l_i ~ N(mean, variance) of the observed log library sizes (section 2.4).
-            self.register_buffer("library_mean", log_library.mean())
-            variance = log_library.var().clamp_min(_MIN_LIBRARY_VARIANCE)
-            self.register_buffer("library_variance", variance)
-            self.library_encoder = Encoder(n_features, hidden, 1)
-            with torch.no_grad():  # The posterior starts around the prior.
-                self.library_encoder.mean.bias.fill_(self.library_mean)
-                self.library_encoder.log_variance.bias.fill_(self.library_variance.log())
+            self.register_buffer("library_mean", _full((), 0.0))
+            self.register_buffer("library_variance", _full((), 1.0))
+            self.library_encoder = Encoder(n_features, hidden, 1, generator)
+        self.start(x)
+
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Take the starting values of noise, output bias and library sizes from data [N, G]."""
+        self.likelihood.start(x)
+        self.decoder.output.bias.copy_(self.likelihood.initial_bias(x))
+        if self.likelihood.uses_library:
+            log_library = self.likelihood.library(x).log()
+            self.library_mean.copy_(log_library.mean())
+            self.library_variance.copy_(log_library.var().clamp_min(_MIN_LIBRARY_VARIANCE))
+            # The posterior starts around the prior.
+            self.library_encoder.mean.bias.copy_(self.library_mean)
+            self.library_encoder.log_variance.bias.copy_(self.library_variance.log())
 
     @property
     def masks(self) -> list[nn.Parameter]:

@@ -5,8 +5,19 @@ import logging
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from mssvae.errors import InputError
+from mssvae.matrices import as_numbers
+from mssvae.validation import (
+    listed,
+    number,
+    require_columns,
+    validate_counts,
+    validate_names,
+    validate_not_empty,
+    whole,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +38,8 @@ def quality_control(
     Parameters
     ----------
     adata
-        Counts, samples x genes, CSR, with the categorical ``obs["group"]``.
+        Counts, samples x genes, dense or sparse, with the group of each sample in ``obs["group"]``.
+        Not changed. Groups without samples do not count.
     min_log_library
         Samples with fewer than exp(``min_log_library``) counts are removed.
     min_gene_counts
@@ -53,25 +65,31 @@ def quality_control(
     Raises
     ------
     InputError
-        If no sample or no gene is left, or a group is left with fewer than two samples.
+        If X holds no counts, names repeat, a sample has no group or a threshold is out of range; if
+        no sample or no gene is left, or a group is left with fewer than two samples.
     """
-    library = _integer_sums(adata, axis=1)
+    min_log_library = number("min_log_library", min_log_library, at_most=100)
+    min_gene_counts = number("min_gene_counts", min_gene_counts, at_least=0)
+    min_cpm = number("min_cpm", min_cpm, at_least=0)
+    min_cpm_share = number("min_cpm_share", min_cpm_share, at_least=0, at_most=1)
+    counts, groups = _read_counts(adata), _read_groups(adata)
+    library = _integer_sums(counts, axis=1)
     keep_sample = library >= np.exp(min_log_library)
-    _check_samples_left(adata.obs["group"], keep_sample, library, min_log_library)
+    _check_samples_left(groups, keep_sample, library, min_log_library)
 
-    left = adata[keep_sample]
-    gene_counts = _integer_sums(left, axis=0)
-    cpm_share = _cpm_share(left, library[keep_sample], min_cpm)
+    left, counts_left = adata[keep_sample], counts[keep_sample]
+    gene_counts = _integer_sums(counts_left, axis=0)
+    cpm_share = _cpm_share(counts_left, library[keep_sample], min_cpm)
     enough_counts = gene_counts >= min_gene_counts
     keep_gene = enough_counts & (cpm_share >= min_cpm_share)
     if not keep_gene.any():
         raise InputError(
-            f"quality control leaves no gene: none has {min_gene_counts} counts and CPM > "
+            f"quality control leaves no gene: none has {min_gene_counts:,.15g} counts and CPM > "
             f"{min_cpm:g} in {min_cpm_share:.0%} of the samples: are these raw counts? Otherwise "
             "lower the thresholds"
         )
 
-    steps = pd.DataFrame(
+    steps = _steps(
         [
             ("input", "all samples and genes", adata.n_obs, adata.n_vars),
             (
@@ -82,7 +100,7 @@ def quality_control(
             ),
             (
                 "gene_counts",
-                f"at least {min_gene_counts} counts over the samples",
+                f"at least {min_gene_counts:,.15g} counts over the samples",
                 left.n_obs,
                 enough_counts.sum(),
             ),
@@ -92,23 +110,15 @@ def quality_control(
                 left.n_obs,
                 keep_gene.sum(),
             ),
-        ],
-        columns=["step", "rule", "samples_left", "genes_left"],
+        ]
     )
-    for kind in ("samples", "genes"):
-        steps[f"{kind}_removed"] = -steps[f"{kind}_left"].diff().fillna(0).astype(int)
-    steps = steps[
-        ["step", "rule", "samples_removed", "samples_left", "genes_removed", "genes_left"]
-    ]
-    for row in steps.itertuples():
-        logger.info("%s: %d samples, %d genes left", row.rule, row.samples_left, row.genes_left)
 
     samples = pd.DataFrame(
         {
             "sample": adata.obs_names,
             "group": adata.obs["group"].to_numpy(),
             "counts": library,
-            "genes_detected": _detected(adata),
+            "genes_detected": np.diff(counts.indptr),
             "kept": keep_sample,
             "reason": np.where(keep_sample, "", "library_size"),
         }
@@ -131,16 +141,30 @@ def composition(before: ad.AnnData, after: ad.AnnData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``group``, ``samples``, ``samples_after_qc``; one row per group in the order of the
-        categories of ``obs["group"]``, and a last row "Total".
+        ``group``, ``samples``, ``samples_after_qc``; one row per group with samples, in the order
+        of the categories of ``before.obs["group"]``, and a last row "Total".
+
+    Raises
+    ------
+    InputError
+        If a sample has no group, or ``after`` has one that ``before`` lacks.
     """
+    groups, groups_after = _read_groups(before), _read_groups(after)
+    unknown = set(groups_after.cat.categories) - set(groups.cat.categories)
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} groups have samples after quality control but not before: "
+            f"{listed(unknown)}: give the AnnData that quality_control took and what it returned"
+        )
+    samples = groups.value_counts(sort=False)
+    samples_after = groups_after.value_counts(sort=False)
     counts = pd.DataFrame(
         {
-            "samples": before.obs["group"].value_counts(sort=False),
-            "samples_after_qc": after.obs["group"].value_counts(sort=False),
-        }
+            "samples": samples.to_numpy(),
+            "samples_after_qc": samples_after.reindex(samples.index, fill_value=0).to_numpy(),
+        },
+        index=samples.index.astype(str),
     )
-    counts.index = counts.index.astype(str)
     # Appended, not set by name: a group may be called "Total" too.
     counts = pd.concat([counts, counts.sum().to_frame("Total").T])
     return counts.rename_axis("group").reset_index()
@@ -155,9 +179,9 @@ def select_genes(adata: ad.AnnData, n_genes: int) -> tuple[ad.AnnData, pd.DataFr
     Parameters
     ----------
     adata
-        Counts, samples x genes.
+        Counts, samples x genes, dense or sparse. Not changed.
     n_genes
-        Number of genes to select.
+        Number of genes to select, at least 1.
 
     Returns
     -------
@@ -171,17 +195,21 @@ def select_genes(adata: ad.AnnData, n_genes: int) -> tuple[ad.AnnData, pd.DataFr
     Raises
     ------
     InputError
-        If there are fewer than ``n_genes`` genes.
+        If ``n_genes`` is no whole number or there are fewer genes, X holds no counts, names repeat,
+        or a sample has no counts.
     """
     from scanpy.experimental.pp import highly_variable_genes
 
+    n_genes = whole("n_genes", n_genes)
+    # In double precision: sums over all samples leave the range of exact float32 integers.
+    matrix = _read_counts(adata)
     if n_genes > adata.n_vars:
         raise InputError(
-            f"{n_genes} genes were asked for but only {adata.n_vars} are left after quality "
-            "control: ask for fewer or lower its thresholds"
+            f"n_genes: {n_genes} genes were asked for but only {adata.n_vars} are left after "
+            "quality control: ask for fewer or lower its thresholds"
         )
-    # In double precision: sums over all samples leave the range of exact float32 integers.
-    counts = ad.AnnData(adata.X.astype(np.float64), var=pd.DataFrame(index=adata.var_names))
+    validate_not_empty(matrix, adata.obs_names, "adata.X")
+    counts = ad.AnnData(matrix, var=pd.DataFrame(index=adata.var_names))
     found = highly_variable_genes(counts, n_top_genes=n_genes, inplace=False)
     rank = found["residual_variances"].rank(ascending=False, method="first").astype(int)
     selected = rank.to_numpy() <= n_genes
@@ -196,22 +224,71 @@ def select_genes(adata: ad.AnnData, n_genes: int) -> tuple[ad.AnnData, pd.DataFr
         }
     )
     logger.info("%d of %d genes selected by Pearson residuals", n_genes, adata.n_vars)
+    empty = genes["gene"][selected & (genes["mean"] == 0)]
+    if len(empty):
+        logger.warning("%d selected genes have no counts: %s", len(empty), listed(empty))
     return adata[:, selected].copy(), genes
 
 
-def _integer_sums(adata: ad.AnnData, axis: int) -> np.ndarray:
-    return np.asarray(adata.X.sum(axis=axis, dtype=np.float64)).ravel().astype(np.int64)
+def _check_anndata(adata: object) -> None:
+    if not isinstance(adata, ad.AnnData):
+        raise InputError(f"adata must be an AnnData, not a {type(adata).__name__}")
 
 
-def _detected(adata: ad.AnnData) -> np.ndarray:
-    return np.asarray((adata.X > 0).sum(axis=1)).ravel()
+def _read_counts(adata: ad.AnnData) -> sparse.csr_matrix:
+    """Return a copy of the counts, however they are stored; InputError if they are none."""
+    _check_anndata(adata)
+    if adata.isbacked:
+        raise InputError(f"adata is on disk, in {adata.filename}: read it with adata.to_memory()")
+    if 0 in adata.shape:
+        raise InputError(f"adata has {adata.n_obs} samples and {adata.n_vars} genes: give some")
+    # The X of a view has lost the mask of a masked array.
+    matrix = (adata.copy() if adata.is_view else adata).X
+    if matrix is None:
+        raise InputError("adata.X is empty: put the counts there")
+    if matrix.dtype == bool:
+        raise InputError("adata.X holds True and False: counts are needed, whole numbers")
+    samples, genes = adata.obs_names, adata.var_names
+    validate_names(samples, genes, "adata")
+    counts = as_numbers(
+        matrix, "adata.X", lambda i, j: f"gene {genes[j]!r} in sample {samples[i]!r}"
+    )
+    validate_counts(counts, samples, genes, "adata.X")
+    return sparse.csr_matrix(counts)
 
 
-def _cpm_share(adata: ad.AnnData, library: np.ndarray, min_cpm: float) -> np.ndarray:
-    counts = adata.X.tocsc()
-    above = counts.data * 1e6 > min_cpm * library[counts.indices]
-    gene_of = np.repeat(np.arange(adata.n_vars), np.diff(counts.indptr))
-    return np.bincount(gene_of, weights=above, minlength=adata.n_vars) / adata.n_obs
+def _read_groups(adata: ad.AnnData) -> pd.Series:
+    """Return the group of each sample, as categories that samples have."""
+    _check_anndata(adata)
+    require_columns(adata.obs, ["group"], "adata.obs")
+    groups = adata.obs["group"]
+    missing = groups.index[groups.isna()]
+    if len(missing):
+        raise InputError(
+            f"{len(missing)} samples have no group in adata.obs['group']: {listed(missing)}: fill "
+            "it or drop them"
+        )
+    return groups.astype("category").cat.remove_unused_categories()
+
+
+def _steps(rows: list[tuple[str, str, int, int]]) -> pd.DataFrame:
+    """Tell by step how many samples and genes are left, and how many it removed."""
+    steps = pd.DataFrame(rows, columns=["step", "rule", "samples_left", "genes_left"])
+    for kind in ("samples", "genes"):
+        steps[f"{kind}_removed"] = -steps[f"{kind}_left"].diff().fillna(0).astype(int)
+    for row in steps.itertuples():
+        logger.info("%s: %d samples, %d genes left", row.rule, row.samples_left, row.genes_left)
+    return steps[["step", "rule", "samples_removed", "samples_left", "genes_removed", "genes_left"]]
+
+
+def _integer_sums(counts: sparse.csr_matrix, axis: int) -> np.ndarray:
+    return np.asarray(counts.sum(axis=axis)).ravel().astype(np.int64)
+
+
+def _cpm_share(counts: sparse.csr_matrix, library: np.ndarray, min_cpm: float) -> np.ndarray:
+    entries = counts.tocoo()
+    above = entries.data * 1e6 > min_cpm * library[entries.row]
+    return np.bincount(entries.col, above, counts.shape[1]) / counts.shape[0]
 
 
 def _check_samples_left(
@@ -224,10 +301,14 @@ def _check_samples_left(
             f"{groups.index[library.argmax()]!r}, has {library.max():,} counts, fewer than "
             f"{threshold}: are these raw counts? Otherwise lower min_log_library"
         )
-    for group, n_left in groups[keep].value_counts(sort=False).items():
-        if n_left < 2:
-            raise InputError(
-                f"quality control leaves {n_left} of the {(groups == group).sum()} samples of the "
-                f"group {group!r}, the others have fewer than {threshold}; a group needs at least "
-                "two: lower min_log_library or leave the group out"
-            )
+    n_before, n_left = (g.value_counts(sort=False) for g in (groups, groups[keep]))
+    small = [
+        f"{n_left[group]} of the {n} samples of the group {group!r}"
+        for group, n in n_before.items()
+        if n_left[group] < 2
+    ]
+    if small:
+        raise InputError(
+            f"quality control leaves {', '.join(small)}, the others have fewer than {threshold}; a "
+            "group needs at least two: lower min_log_library or leave the group out"
+        )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # Snakemake reads this file too, and need not have pandas.
 FIT_SOURCES = (
     "model.py",
     "inputs.py",
+    "matrices.py",
+    "surroundings.py",
     "module.py",
     "likelihoods.py",
     "prior.py",

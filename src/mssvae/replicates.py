@@ -15,10 +15,13 @@ import pandas as pd
 from mssvae.errors import InputError
 from mssvae.files import read_table
 from mssvae.metrics import disentanglement, pad_factors, remove_dense, structure_scores
+from mssvae.validation import listed, require_columns, whole
 
 if TYPE_CHECKING:
     import anndata as ad
 
+# Before and after the assignment of columns by Theorem 2.
+_STAGES = ("trained", "assigned")
 # The rows of Table 2, in its order, and what the manifest of a fit calls them.
 _TABLE_2 = {
     "batch_size": "Batch Size",
@@ -89,7 +92,16 @@ def seeds(master_seed: int, simulation: str, replicate: int) -> dict[str, int]:
     dict
         ``data`` for the simulator and ``fit`` for the model, 32 bits each. Every method has the
         same, so that methods differ by their settings alone.
+
+    Raises
+    ------
+    InputError
+        If a number is not whole or negative, or the name is no text.
     """
+    if not isinstance(simulation, str):
+        raise InputError(f"simulation must be a name, not {simulation!r}")
+    master_seed = whole("master_seed", master_seed, at_least=0)
+    replicate = whole("replicate", replicate, at_least=0)
     entropy = [master_seed, zlib.crc32(simulation.encode()), replicate]
     data, fit = np.random.SeedSequence(entropy).generate_state(2).tolist()
     return {"data": data, "fit": fit}
@@ -102,8 +114,22 @@ def truth(adata: ad.AnnData) -> Factorisation:
     ----------
     adata
         From ``mssvae.simulate.gaussian`` or ``rnaseq``.
+
+    Raises
+    ------
+    InputError
+        If it does not hold the truth.
     """
-    studies = adata.obs["group"]
+    require_columns(adata.obs, ["group"], "adata.obs")
+    studies = adata.obs["group"].astype("category").cat.remove_unused_categories()
+    for what, keys, kept in (
+        ("varm", [f"true_{part}" for part in ("shared", *studies.cat.categories)], adata.varm),
+        ("obsm", ["true_shared", "true_specific"], adata.obsm),
+    ):
+        if missing := [key for key in keys if key not in kept]:
+            raise InputError(
+                f"adata.{what} has no {listed(missing)}: give what mssvae.simulate returned"
+            )
     masks, latent, factors = [], [], []
     for part in ("shared", *studies.cat.categories):
         mask = adata.varm[f"true_{part}"]
@@ -146,8 +172,11 @@ def scores(
     Raises
     ------
     InputError
-        If the two do not have the same features or samples.
+        If the two do not have the same features or samples, a value is missing, or the tables of
+        one do not have the same factors.
     """
+    _check_tables(truth, "the truth")
+    _check_tables(estimate, "the estimate")
     named = pd.concat([truth.factors["study"], estimate.factors["study"]])
     studies = named.dropna().unique()
     true_shared, true_own = _by_part(truth, truth.masks, studies)
@@ -182,8 +211,14 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         One row per simulation, method, stage, part and metric, in the order of ``scores``: ``n``
         replicates, ``median``, ``lower_quartile``, ``upper_quartile``, and ``worst``, the lowest
         value (NaN for ``n_factors``, of which neither more nor less is worse).
+
+    Raises
+    ------
+    InputError
+        If a column or a score is missing, or a replicate has a score twice.
     """
     by = ["simulation", "method", "stage", "part", "metric"]
+    scores = _checked_scores(scores, [*by, "replicate"])
     summary = scores.groupby(by, sort=False)["value"].describe().reset_index()
     summary["count"] = summary["count"].astype(int)
     summary["min"] = summary["min"].where(summary["metric"] != "n_factors")
@@ -203,28 +238,32 @@ def worst_replicate(scores: pd.DataFrame, method: str) -> int:
     Parameters
     ----------
     scores : DataFrame
-        ``method``, ``replicate``, ``stage``, ``part``, ``metric``, ``value``; of several stages,
-        the last in the table counts.
+        ``method``, ``replicate``, ``stage``, ``part``, ``metric``, ``value`` of one simulation, in
+        any order; of the stages ``trained`` and ``assigned`` the second counts, if it is there.
     method : str
         Whose scores to compare.
 
     Returns
     -------
     int
-        The replicate in which the average of shared and specific consensus is lowest; the first of
-        them in the table, if there are several.
+        The replicate in which the average of shared and specific consensus is lowest; the smallest
+        number, if there are several.
 
     Raises
     ------
     InputError
-        If there is no consensus of the method.
+        If there is no consensus of the method, a column or a score is missing, a replicate has a
+        score twice, or a stage is unknown.
     """
+    scores = _checked_scores(scores, ["method", "replicate", "stage", "part", "metric"])
+    if unknown := set(scores["stage"]) - set(_STAGES):
+        raise InputError(f"scores table: unknown stages {listed(unknown)}: use {listed(_STAGES)}")
     of_method = (scores["method"] == method) & (scores["metric"] == "consensus")
     rows = scores[of_method & scores["part"].isin(["shared", "specific"])]
     if rows.empty:
         raise InputError(f"scores table: no consensus of method {method!r}")
-    rows = rows[rows["stage"] == rows["stage"].iloc[-1]]
-    return int(rows.groupby("replicate", sort=False)["value"].mean().idxmin())
+    last = max(rows["stage"], key=_STAGES.index)
+    return int(rows[rows["stage"] == last].groupby("replicate")["value"].mean().idxmin())
 
 
 def settings_table(manifests: Mapping[str, Mapping]) -> pd.DataFrame:
@@ -241,9 +280,22 @@ def settings_table(manifests: Mapping[str, Mapping]) -> pd.DataFrame:
         One row per setting: ``Hyperparameter``, and a column for each fit. First the rows of
         Table 2, then the further settings by their names in ``MSSVAE`` and ``FitSettings``. Where a
         setting stands for the number of features or samples, the number.
+
+    Raises
+    ------
+    InputError
+        If there is no manifest, or one lacks an entry.
     """
+    if not manifests:
+        raise InputError("there is no fit to list the settings of")
     columns = {}
     for name, manifest in manifests.items():
+        missing = {"settings", "fit", "n_features", "n_samples"} - manifest.keys()
+        if missing or manifest["fit"] is None:
+            raise InputError(
+                f"manifest of {name!r} has no {listed(missing or ['fit'])}: give "
+                "MSSVAE.manifest() of a fitted model"
+            )
         used = {**manifest["settings"], **manifest["fit"]}
         n_features = manifest["n_features"]
         defaults = {
@@ -258,6 +310,37 @@ def settings_table(manifests: Mapping[str, Mapping]) -> pd.DataFrame:
     order = [*_TABLE_2, *(key for key in table.index if key not in _TABLE_2)]
     table = table.loc[order].rename(index=_TABLE_2)
     return table.rename_axis("Hyperparameter").reset_index()
+
+
+def _checked_scores(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return scores with numbered rows; raise InputError if they are incomplete or there twice."""
+    require_columns(scores, [*keys, "value"], "scores table")
+    gaps = scores[scores[[*keys, "value"]].isna().any(axis=1)]
+    for what, rows in (("incomplete", gaps), ("repeated", scores[scores.duplicated(keys)])):
+        if len(rows):
+            raise InputError(
+                f"scores table: {len(rows)} rows are {what}, such as that of "
+                f"{', '.join(f'{key} {rows[key].iloc[0]}' for key in keys)}"
+            )
+    return scores.reset_index(drop=True)
+
+
+def _check_tables(factorisation: Factorisation, whose: str) -> None:
+    """Raise InputError unless masks and latent have a column for each factor, and no other."""
+    factors = factorisation.factors
+    require_columns(factors, ["factor", "kind", "study"], f"factors of {whose}")
+    if unknown := set(factors["kind"]) - {"shared", "specific"}:
+        raise InputError(f"factors of {whose}: kind is shared or specific, not {listed(unknown)}")
+    nameless = factors.loc[(factors["kind"] == "specific") & factors["study"].isna(), "factor"]
+    if len(nameless):
+        raise InputError(f"factors of {whose}: {listed(nameless)} are specific to no study")
+    if factorisation.latent is None:
+        raise InputError(f"{whose} has no latent factors: read them too")
+    names = factors["factor"].tolist()
+    for what, table in (("masks", factorisation.masks), ("latent", factorisation.latent)):
+        require_columns(table, names, f"{what} of {whose}")
+        if other := [column for column in table if column not in names]:
+            raise InputError(f"factors of {whose}: no row of columns of {what}: {listed(other)}")
 
 
 def _by_part(

@@ -246,6 +246,9 @@ class Restructuring:
         limit = _OUTLYING * residuals.abs().median(0).values
         scaled = residuals.clamp(-limit, limit)
         scaled -= scaled.mean(0)
+        # Nothing varies if all samples are the same.
+        if scaled.shape[1] < MIN_FEATURES or not scaled.any():
+            return None
         start = np.random.default_rng(0).normal(size=min(scaled.shape))
         direction = svds(scaled.double().cpu().numpy(), k=1, v0=start)[2][0]
         direction = torch.as_tensor(direction.copy(), dtype=scaled.dtype, device=scaled.device)

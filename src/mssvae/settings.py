@@ -8,12 +8,53 @@ import numpy as np
 import torch
 
 from mssvae.errors import InputError
-from mssvae.validation import whole
+from mssvae.likelihoods import LIKELIHOODS
+from mssvae.validation import number, whole
 
 # Gradient steps of a fit whose number of epochs is not given, at most.
 _STEPS = 8000
 # The last share of training in which columns may be repaired.
 _LAST_RESTRUCTURING = 0.8
+_PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def model_settings(
+    study_key: str,
+    layer: str | None,
+    likelihood: str,
+    n_shared: int,
+    n_specific: int,
+    hidden: Sequence[int],
+    seed: int,
+) -> dict[str, object]:
+    """Return the arguments of ``MSSVAE`` as Python's own.
+
+    Raises InputError, which names the argument, if one is of another type or out of range.
+    """
+    if not isinstance(likelihood, str) or likelihood not in LIKELIHOODS:
+        known = ", ".join(sorted(LIKELIHOODS))
+        raise InputError(f"unknown likelihood {likelihood!r}: choose one of {known}")
+    for key, value in (("study_key", study_key), ("layer", layer)):
+        if not isinstance(value, str) and not (key == "layer" and value is None):
+            raise InputError(f"{key} must be a name, as text, not {value!r}")
+    try:
+        widths = list(hidden)
+    except TypeError:
+        widths = []
+    if len(widths) != 2:
+        raise InputError(f"hidden must be two widths, such as (256, 128), not {hidden!r}")
+    settings = {
+        "study_key": str(study_key),
+        "layer": None if layer is None else str(layer),
+        "likelihood": str(likelihood),
+        "n_shared": whole("n_shared", n_shared, at_least=0),
+        "n_specific": whole("n_specific", n_specific, at_least=0),
+        "hidden": [whole("hidden", width) for width in widths],
+        "seed": whole("seed", seed, at_least=0),
+    }
+    if not settings["n_shared"] and not settings["n_specific"]:
+        raise InputError("n_shared and n_specific are both 0: there are no factors to find")
+    return settings
 
 
 @dataclass(frozen=True)
@@ -22,6 +63,10 @@ class FitSettings:
 
     Attributes
     ----------
+    standardise : bool
+        Of Gaussian data: take each feature in its own units, the standard deviations from its mean
+        over all samples, so that neither units nor zeros of scales matter. False takes values as
+        they are; features should then vary by about 1 around about 0. Counts stay counts.
     max_epochs : int or None
         Passes over the data, at most; in each, as many samples are drawn as there are. None: as
         many as make 8,000 gradient steps, which matter more than passes.
@@ -62,6 +107,7 @@ class FitSettings:
         to ``max_epochs``.
     """
 
+    standardise: bool = True
     max_epochs: int | None = None
     batch_size: int = 128
     features_per_batch: int | None = 500
@@ -79,32 +125,35 @@ class FitSettings:
     patience: int | None = 10
 
     def __post_init__(self) -> None:
-        # A list, as configuration files and saved models have it, compares equal to a tuple.
-        object.__setattr__(self, "lambda0", tuple(tuple(rung) for rung in self.lambda0))
+        def keep(key: str, value: object) -> None:
+            object.__setattr__(self, key, value)
+
+        if not isinstance(self.standardise, bool | np.bool_):
+            raise InputError(f"standardise must be True or False, not {self.standardise!r}")
+        keep("standardise", bool(self.standardise))
         for key in ("batch_size", "screen_every"):
-            object.__setattr__(self, key, whole(key, getattr(self, key)))
+            keep(key, whole(key, getattr(self, key)))
         for key in ("max_epochs", "features_per_batch", "patience"):
             if getattr(self, key) is not None:
-                object.__setattr__(self, key, whole(key, getattr(self, key)))
+                keep(key, whole(key, getattr(self, key)))
         for key in ("lr", "lr_mask", "lambda1", "a", "restructure_every"):
-            if not getattr(self, key) > 0:
-                raise InputError(f"{key} must be positive, not {getattr(self, key)}")
+            keep(key, _positive(key, getattr(self, key)))
         for key in ("b", "prior_scale"):
-            if getattr(self, key) is not None and not getattr(self, key) > 0:
-                raise InputError(f"{key} must be positive or None, not {getattr(self, key)}")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise InputError(f"precision must be auto, float32 or bfloat16, not {self.precision!r}")
-        shares = [share for share, _ in self.lambda0]
-        if not shares or shares[0] != 0 or shares != sorted(shares) or shares[-1] >= 1:
-            raise InputError(f"lambda0 must list growing shares of training from 0, not {shares}")
-        if any(rate <= 0 for _, rate in self.lambda0):
-            raise InputError("every rate of lambda0 must be positive")
-        first = self.restructure_from
-        if first is not None and not 0 < first <= _LAST_RESTRUCTURING:
+            if getattr(self, key) is not None:
+                keep(key, _positive(key, getattr(self, key)))
+        if not isinstance(self.precision, str) or self.precision not in _PRECISIONS:
             raise InputError(
-                f"restructure_from must be None or a share of training up to {_LAST_RESTRUCTURING},"
-                f" not {first}"
+                f"precision must be one of {', '.join(_PRECISIONS)}, not {self.precision!r}"
             )
+        keep("lambda0", _ladder(self.lambda0))
+        if self.restructure_from is not None:
+            first = number("restructure_from", self.restructure_from)
+            if not 0 < first <= _LAST_RESTRUCTURING:
+                raise InputError(
+                    "restructure_from must be None or a share of training up to "
+                    f"{_LAST_RESTRUCTURING}, not {first}"
+                )
+            keep("restructure_from", first)
 
     def for_samples(self, n_samples: int) -> "FitSettings":
         """Return the settings with a number of epochs, as they are if they have one."""
@@ -140,8 +189,33 @@ class FitSettings:
         if self.restructure_from is None:
             return []
         end = _LAST_RESTRUCTURING + 1e-9  # That share belongs to them.
-        shares = np.arange(self.restructure_from, end, self.restructure_every)
+        every = max(self.restructure_every, 0.5 / self.max_epochs)  # An epoch has one at most.
+        shares = np.arange(self.restructure_from, end, every)
         return sorted({round(share * self.max_epochs) for share in shares})
+
+
+def _positive(key: str, value: object) -> float:
+    if (value := number(key, value)) <= 0:
+        raise InputError(f"{key} must be positive, not {value}")
+    return value
+
+
+def _ladder(rungs: object) -> tuple[tuple[float, float], ...]:
+    """Return ``lambda0`` as Python's numbers."""
+    try:
+        pairs = [tuple(rung) for rung in rungs]
+        ladder = tuple(
+            (number("lambda0", share), _positive("lambda0", rate)) for share, rate in pairs
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "lambda0 must list pairs of numbers, (share of training, rate), such as "
+            f"[(0, 1), (0.3, 15)], not {rungs!r}: {error}"
+        ) from error
+    shares = [share for share, _ in ladder]
+    if not shares or shares[0] != 0 or shares != sorted(shares) or shares[-1] >= 1:
+        raise InputError(f"lambda0 must list growing shares of training from 0, not {shares}")
+    return ladder
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -158,6 +232,7 @@ def has_bfloat16(device: torch.device) -> bool:
 # "default": what recovers the truth best (docs/method.md).
 PRESETS = {
     "paper": FitSettings(
+        standardise=False,
         max_epochs=800,
         batch_size=512,
         features_per_batch=None,

@@ -72,11 +72,12 @@ def common_columns(parts: list[Part]) -> list[tuple[list[int], Tensor, Tensor]]:
 
 def _side_by_side(parts: list[Part], columns: list[int], features: Tensor) -> Tensor:
     shared, *own = parts
-    scores = torch.zeros_like(shared.means[:, 0])
+    scores = shared.means.new_zeros(len(shared.means))
     reference = slopes(own[0].means[:, columns[0]], own[0].outputs[:, features])
     for part, k in zip(own, columns, strict=True):
         z = part.means[:, k] - part.means[:, k].mean()
-        scores[part.rows] = z * (slopes(z, part.outputs[:, features]) @ reference).sign()
+        opposite = slopes(z, part.outputs[:, features]) @ reference < 0
+        scores[part.rows] = torch.where(opposite, -z, z)
     return scores
 
 

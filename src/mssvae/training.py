@@ -3,7 +3,6 @@
 import ctypes
 import logging
 import platform
-import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from mssvae.batches import BatchSampler
 from mssvae.checkpoints import Checkpoint
@@ -21,6 +19,7 @@ from mssvae.module import MultiStudyModule
 from mssvae.objective import backpropagate
 from mssvae.optimisers import TableOptimiser
 from mssvae.parts import Price
+from mssvae.progress import progress
 from mssvae.restructure import GROWN, Restructuring
 from mssvae.settings import FitSettings
 
@@ -169,14 +168,7 @@ def fit(
         course.load_state_dict(saved)
         log.info("goes on after epoch %d, from %s", len(course.history), checkpoint.path)
     module.train()
-    epochs = tqdm(
-        range(len(course.history), settings.max_epochs),
-        "fit",
-        total=settings.max_epochs,
-        initial=len(course.history),
-        unit="epoch",
-        disable=not sys.stderr.isatty(),
-    )
+    epochs = progress(range(len(course.history), settings.max_epochs), settings.max_epochs)
     for epoch in epochs:
         if epoch == course.end:
             break

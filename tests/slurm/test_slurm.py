@@ -101,7 +101,7 @@ def test_every_job_goes_through_the_queue(cluster, finished):
 @pytest.mark.parametrize(
     ("rule", "n", "resources", "time_limit"),
     [
-        ("fit_cohort", 1, "cpu=8,mem=6000M", "12:00:00"),
+        ("fit_cohort", 1, "cpu=1,mem=6000M", "12:00:00"),
         ("fit_simulation", 3, "cpu=1,mem=6000M", "12:00:00"),
         # Two data sets side by side, and after them their truths.
         ("simulated", 1, "cpu=2,mem=8000M", "25:00"),

@@ -3,9 +3,10 @@
 
 rule go_gene_sets:
     input:
-        code=library("enrichment/*"),
+        given=[GO_FILE] if GO_FILE else [],
+        code=library("enrichment/*", "annotation.py", "validation.py"),
     output:
-        table="results/{run}/resources/go_gene_sets.tsv.gz",
+        sets="results/{run}/resources/go_bp.gmt.gz",
     log:
         "results/{run}/logs/go_gene_sets.log",
     benchmark:
@@ -16,11 +17,8 @@ rule go_gene_sets:
     resources:
         mem_mb=3000,
         runtime=15,
-    params:
-        min_size=30,
-        max_size=120,
     message:
-        "Reading Gene Ontology gene sets to plant in a synthetic cohort"
+        "Reading the Gene Ontology processes and their genes"
     script:
         "../../scripts/go_gene_sets.py"
 
@@ -28,7 +26,7 @@ rule go_gene_sets:
 rule cohort_counts:
     input:
         unpack(cohort_inputs),
-        code=library("cohorts/*", "simulate/*", "validation.py"),
+        code=library("cohorts/*", "simulate/*", "validation.py", "yaml_files.py"),
     output:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",
@@ -47,7 +45,7 @@ rule cohort_counts:
         datasets=lookup(within=config, dpath="cohorts/{cohort}/datasets", default=[]),
         groups=lookup(within=config, dpath="cohorts/{cohort}/groups"),
         group_column=lookup(within=config, dpath="cohorts/{cohort}/group_column"),
-        seed=config["seed"],
+        seed=cohort_seed,
         cache="resources/cache",
         data_folder=data_folder,
     message:
@@ -59,7 +57,7 @@ rule cohort_counts:
 rule quality_control:
     input:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
-        code=library("preprocess.py"),
+        code=library("preprocess.py", "matrices.py", "validation.py"),
     output:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
         steps=report(
@@ -106,7 +104,7 @@ rule quality_control:
 rule select_genes:
     input:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
-        code=library("preprocess.py"),
+        code=library("preprocess.py", "matrices.py", "validation.py"),
     output:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         genes=report(

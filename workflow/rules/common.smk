@@ -4,8 +4,10 @@ import re
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import min_version, validate
+from snakemake.common.configfile import load_configfile
+from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import min_version, update_config
 
 min_version("9.0")
 
@@ -15,20 +17,64 @@ if not workflow.overwrite_configfiles:
     configfile: "config/config.yaml"
 
 
-validate(config, "../schemas/config.schema.yaml")
+REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
+# The library of this checkout, for Snakemake, for scripts in conda environments, which drop the
+# variable, and for scripts in a virtual environment, which may be of another checkout.
+sys.path.insert(0, str(REPOSITORY / "src"))
+paths = [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")]
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)))
+
+from mssvae import annotation
+from mssvae.configs import checked_config
+from mssvae.provenance import FIT_SOURCES
+from mssvae.yaml_files import read_yaml
+
+
+def read_configfiles(read):
+    """All config files of this run together, with what `--config` gives."""
+    settings = {}
+    for path in workflow.configfiles:
+        update_config(settings, read(path))
+    update_config(settings, workflow.config_settings.config)
+    return settings
+
+
+# As they are written: Snakemake reads a cohort called 2020_01 as 202001, and lets keys repeat. A
+# config that a Snakefile which includes this one has changed is taken as it is.
+if config == read_configfiles(load_configfile):
+    config = read_configfiles(read_yaml)
+config = checked_config(
+    config,
+    REPOSITORY / "workflow/schemas/config.schema.yaml",
+    workflow.configfiles,
+)
 
 if "container" in config:
 
     containerized: config["container"]
 
 
-REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
-# Where the library is not installed, as in conda environments, scripts find it here.
-sys.path.insert(0, str(REPOSITORY / "src"))
-
-from mssvae.provenance import FIT_SOURCES
-
 COHORTS = config.get("cohorts", {})
+R_IS_THERE = (
+    DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    or annotation.has_r()
+)
+# GO gene sets that are given, for machines without R.
+GO_FILE = annotation.go_file([os.environ.get("MSSVAE_DATA"), "resources/cache"])
+
+if not (R_IS_THERE or GO_FILE):
+    for name, cohort in COHORTS.items():
+        if cohort["enrichment"]["engine"] == "auto":
+            cohort["enrichment"]["engine"] = "none"
+            logger.warning(
+                f"Cohort {name} goes without tests of gene sets: no R with its annotation, no "
+                f"file of GO gene sets. {annotation.ADVICE}"
+            )
+
+# Those whose factors are tested for processes.
+ENRICHED = [
+    name for name, cohort in COHORTS.items() if cohort["enrichment"]["engine"] != "none"
+]
 SIMULATIONS = config.get(
     "simulations",
     {"replicates": {"development": [], "reported": []}, "settings": {}},
@@ -36,11 +82,8 @@ SIMULATIONS = config.get(
 REPLICATES = SIMULATIONS["replicates"]
 SETTINGS = SIMULATIONS["settings"]
 
-if both := set(REPLICATES["development"]) & set(REPLICATES["reported"]):
-    raise WorkflowError(
-        f"simulations: the replicates {sorted(both)} are both development and reported ones: "
-        "results must not come from the replicates that settings were chosen with"
-    )
+
+GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
 
 
 def any_of(names):
@@ -53,11 +96,6 @@ METHODS = {method for setting in SETTINGS.values() for method in setting["method
 OTHER_METHODS = {
     method for setting in SETTINGS.values() for method in setting["other_methods"]
 }
-
-if both := METHODS & OTHER_METHODS:
-    raise WorkflowError(
-        f"simulations: {sorted(both)} are under methods and under other_methods: rename one"
-    )
 
 
 wildcard_constraints:
@@ -83,27 +121,48 @@ def cohort_inputs(wildcards):
     """What the source of a cohort's counts needs, by name."""
     cohort = COHORTS[wildcards.cohort]
     if cohort["source"] == "files":
-        counts = Path(cohort["counts"])
-        # A Matrix Market file has the names of genes and samples beside it.
+        counts = Path(cohort["counts"]).expanduser()
+        # A Matrix Market file has the names of genes and samples beside it, maybe with a part of
+        # its name before theirs.
         names = ("genes", "features", "barcodes") if ".mtx" in counts.suffixes else ()
         return {
-            "counts": cohort["counts"],
-            "samples": cohort["samples"],
+            "counts": str(counts),
+            "samples": os.path.expanduser(cohort["samples"]),
             "names": [
                 str(path)
                 for name in names
-                for path in counts.parent.glob(f"{name}.tsv*")
+                for path in counts.parent.glob(f"*{name}.tsv*")
+                if counts.name.startswith(path.name.partition(f"{name}.tsv")[0])
             ],
         }
     inputs = {}
     if cohort["source"] in ("geo", "auto"):
         inputs |= {
             "registry": str(REPOSITORY / "config/datasets.yaml"),
-            "groups": cohort["group_mapping"],
+            "groups": os.path.expanduser(cohort["group_mapping"]),
         }
-    if cohort["source"] in ("auto", "synthetic"):
-        inputs |= {"go_gene_sets": "results/{run}/resources/go_gene_sets.tsv.gz"}
+    if cohort["source"] in ("auto", "synthetic") and plants_go(wildcards):
+        inputs |= {"go_gene_sets": GO_SETS}
     return inputs
+
+
+def plants_go(wildcards):
+    """Whether GO processes are planted in a synthetic cohort; made-up ones where none can be had.
+
+    Real counts that were read without GO gene sets do not ask for them once there are any.
+    """
+    if counts_read(wildcards) and not Path(GO_SETS.format(**wildcards)).exists():
+        return False
+    tested = COHORTS[wildcards.cohort]["enrichment"]["engine"] != "none"
+    return bool(R_IS_THERE or GO_FILE or tested)
+
+
+def tested_on(wildcards):
+    """The GO gene sets that the engine in Python tests on; those in R have their own."""
+    engine = COHORTS[wildcards.cohort]["enrichment"]["engine"]
+    return (
+        [GO_SETS] if engine == "python" or (engine == "auto" and not R_IS_THERE) else []
+    )
 
 
 def data_folder(wildcards):
@@ -112,24 +171,32 @@ def data_folder(wildcards):
     Where it is not set, what real counts were read with, so that they are not given up again.
     """
     folder = os.environ.get("MSSVAE_DATA")
+    read = counts_read(wildcards)
+    return read["data_folder"] if folder is None and read else folder
+
+
+def cohort_seed(wildcards):
+    """The seed of a synthetic cohort, a param: real counts do not depend on it.
+
+    For `auto` with real counts, what they were read with, so that they are not read again.
+    """
+    match COHORTS[wildcards.cohort]["source"]:
+        case "auto":
+            return counts_read(wildcards).get("seed", config["seed"])
+        case "synthetic":
+            return config["seed"]
+
+
+def counts_read(wildcards):
+    """What real counts, if there are any from GEO, were read with."""
     path = Path("results/{run}/cohorts/{cohort}/data/source.json".format(**wildcards))
-    if folder is None and path.exists():
-        source = json.loads(path.read_text())
-        if source["kind"] == "geo":
-            return source["data_folder"]
-    return folder
+    source = json.loads(path.read_text()) if path.exists() else {}
+    return source if source.get("kind") == "geo" else {}
 
 
 def reported_replicates(wildcards):
     """The replicates that tables and figures of a simulation report."""
-    replicates = REPLICATES["reported"]
-    n_reported = SETTINGS[wildcards.simulation].get("n_reported", len(replicates))
-    if n_reported > len(replicates):
-        raise WorkflowError(
-            f"simulation {wildcards.simulation}: n_reported is {n_reported}, but there are "
-            f"{len(replicates)} reported replicates: lengthen their list"
-        )
-    return replicates[:n_reported]
+    return REPLICATES["reported"][: SETTINGS[wildcards.simulation].get("n_reported")]
 
 
 def example_replicate(wildcards):
@@ -186,6 +253,20 @@ def manifests():
         cohort: f"results/{{run}}/cohorts/{cohort}/fit/manifest.json"
         for cohort in COHORTS
     }
+
+
+def cohort_tables():
+    """The tables of every cohort that the page of tables shows."""
+    tables = ["composition", "qc_steps", "factors"]
+    of_processes = [
+        *("enriched_shares", "enrichment_summary"),
+        *("shared_processes", "specific_processes"),
+    ]
+    return [
+        f"results/{{run}}/cohorts/{cohort}/tables/{table}.tsv"
+        for cohort in COHORTS
+        for table in tables + (of_processes if cohort in ENRICHED else [])
+    ]
 
 
 def captions():

@@ -5,7 +5,8 @@ rule enrichment:
     input:
         gene_sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         universe="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
-        code=library("enrichment/*"),
+        annotation=tested_on,
+        code=library("enrichment/*", "annotation.py", "validation.py"),
     output:
         terms=report(
             "results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
@@ -47,7 +48,7 @@ rule processes:
         terms="results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
         summary="results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
-        code=library("enrichment/*", "factors.py"),
+        code=library("enrichment/*", "factors.py", "matrices.py", "validation.py"),
     output:
         shared=report(
             "results/{run}/cohorts/{cohort}/tables/shared_processes.tsv",

@@ -139,6 +139,7 @@ rule figure_masks:
 rule figure_processes:
     input:
         table="results/{run}/cohorts/{cohort}/tables/{kind}_processes.tsv",
+        summary="results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
@@ -163,6 +164,7 @@ rule figure_processes:
         runtime=10,
     params:
         kind="{kind}",
+        max_share=lookup(within=config, dpath="cohorts/{cohort}/enrichment/max_share"),
         title=lookup(within=config, dpath="cohorts/{cohort}/title"),
     message:
         "Drawing the processes of the {wildcards.kind} factors of cohort {wildcards.cohort}"

@@ -25,7 +25,9 @@ rule fit_cohort:
         "results/{run}/benchmarks/{cohort}/fit.tsv"
     conda:
         "../../envs/model.yaml"
-    threads: 8
+    # A second one saves a fifth of the time at best, and costs where other jobs run. With one, tables
+    # are the same whatever --cores is.
+    threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=720,
@@ -45,7 +47,7 @@ rule gene_sets:
     input:
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
-        code=library("factors.py"),
+        code=library("factors.py", "matrices.py", "validation.py"),
     output:
         sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         factors=report(

@@ -4,7 +4,7 @@
 rule gene_names:
     input:
         genes="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
-        code=library("enrichment/*"),
+        code=library("enrichment/*", "validation.py"),
     output:
         names="results/{run}/cohorts/{cohort}/tables/gene_names.tsv.gz",
     log:
@@ -38,13 +38,14 @@ rule explorer:
             "results/{{run}}/cohorts/{cohort}/tables/factors.tsv", cohort=COHORTS
         ),
         terms=collect(
-            "results/{{run}}/cohorts/{cohort}/enrichment/terms.tsv.gz", cohort=COHORTS
+            "results/{{run}}/cohorts/{cohort}/enrichment/terms.tsv.gz", cohort=ENRICHED
         ),
         samples=collect(
             "results/{{run}}/cohorts/{cohort}/qc/samples.tsv", cohort=COHORTS
         ),
         names=collect(
-            "results/{{run}}/cohorts/{cohort}/tables/gene_names.tsv.gz", cohort=COHORTS
+            "results/{{run}}/cohorts/{cohort}/tables/gene_names.tsv.gz",
+            cohort=ENRICHED,
         ),
         code=library("pages/*", "figures/_common.py"),
     output:
@@ -62,7 +63,9 @@ rule explorer:
         runtime=10,
     params:
         cohorts=list(COHORTS),
-        titles=[cohort["title"] for cohort in COHORTS.values()],
+        enriched=ENRICHED,
+        # A function, as Snakemake would look for wildcards in the braces of titles.
+        titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
         thresholds=[cohort["gene_set_threshold"] for cohort in COHORTS.values()],
         fdrs=[cohort["enrichment"]["fdr"] for cohort in COHORTS.values()],
     message:
@@ -74,19 +77,7 @@ rule explorer:
 rule tables_page:
     input:
         settings="results/{run}/tables/settings.tsv",
-        cohorts=collect(
-            "results/{{run}}/cohorts/{cohort}/tables/{table}.tsv",
-            cohort=COHORTS,
-            table=[
-                "composition",
-                "qc_steps",
-                "factors",
-                "enriched_shares",
-                "enrichment_summary",
-                "shared_processes",
-                "specific_processes",
-            ],
-        ),
+        cohorts=cohort_tables(),
         simulations=branch(
             bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
         ),
@@ -125,7 +116,7 @@ rule findings:
         ),
         shares=collect(
             "results/{{run}}/cohorts/{cohort}/tables/enriched_shares.tsv",
-            cohort=COHORTS,
+            cohort=ENRICHED,
         ),
         summary=branch(
             bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
@@ -145,8 +136,13 @@ rule findings:
         mem_mb=1000,
         runtime=10,
     params:
-        cohorts=[cohort["title"] for cohort in COHORTS.values()],
-        simulations={name: setting["title"] for name, setting in SETTINGS.items()},
+        cohorts=list(COHORTS),
+        enriched=ENRICHED,
+        # Functions, as Snakemake would look for wildcards in the braces of titles.
+        titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
+        simulations=lambda wildcards: {
+            name: setting["title"] for name, setting in SETTINGS.items()
+        },
     message:
         "Saying what the run found"
     script:

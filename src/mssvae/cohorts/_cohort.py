@@ -14,9 +14,17 @@ import pandas as pd
 from scipy import sparse
 
 from mssvae.cohorts._fetch import DownloadError, fetch
-from mssvae.cohorts._groups import map_labels, ordered_groups, read_group_mapping
+from mssvae.cohorts._groups import (
+    check_mapped,
+    map_labels,
+    ordered_groups,
+    read_group_mapping,
+)
+from mssvae.cohorts._matching import of_samples, simplified
 from mssvae.cohorts._registry import Dataset, RegistryFile
-from mssvae.cohorts._tables import read_counts, read_sample_sheet, read_series_matrix
+from mssvae.cohorts._series import read_series_matrix
+from mssvae.cohorts._sheets import read_sample_sheet
+from mssvae.cohorts._tables import read_counts
 from mssvae.errors import InputError
 from mssvae.files import sha256
 from mssvae.validation import validate_names
@@ -60,9 +68,12 @@ def from_geo(
         If files are not on this machine and cannot be downloaded: names all of them.
     InputError
         If a file is damaged or is not what the registry expects, if counts and samples do not
-        match, datasets have no gene in common, a label is not in the mapping, or the groups do not
-        fit (see the message).
+        match, datasets have no gene in common, a label is not in the mapping or no sample is left
+        by it, or the groups do not fit (see ``ordered_groups``).
     """
+    # Before the downloads, which may take long.
+    table = read_group_mapping(mapping)
+    check_mapped(groups or [], table, str(mapping))
     paths = _fetch_all(datasets, data_folder, cache)
     adata = _joined([_read_dataset(dataset, paths[dataset.accession]) for dataset in datasets])
     logger.info("the cohort has %d samples and %d genes", *adata.shape)
@@ -79,10 +90,12 @@ def from_geo(
         for dataset in datasets
     }
 
-    table = read_group_mapping(mapping)
-    mapped = map_labels(adata.obs["label"], table, str(mapping))
+    labels = " and ".join(f"{dataset.label!r} of {dataset.accession}" for dataset in datasets)
+    mapped = map_labels(adata.obs["label"], table, str(mapping), f"the characteristics {labels}")
     adata = adata[mapped.index].copy()
-    adata.obs["group"] = ordered_groups(mapped, groups, source, default=table["group"].unique())
+    adata.obs["group"] = ordered_groups(
+        mapped, groups, f"{mapping} for {source}", default=table["group"].unique()
+    )
     adata.uns["source"] = {"kind": "geo", "accessions": accessions, "files": files} | size(adata)
     return adata
 
@@ -100,7 +113,8 @@ def from_files(
     counts
         Count matrix (see ``read_counts``).
     samples
-        Sample sheet (see ``read_sample_sheet``); samples without counts are left out.
+        Sample sheet (see ``read_sample_sheet``); samples without counts are left out, and those
+        that a tool has renamed are matched if just one fits. The log says which.
     group_column
         Column of the sample sheet that holds the group.
     groups
@@ -116,15 +130,14 @@ def from_files(
     Raises
     ------
     InputError
-        If a file is damaged, a count is not a whole number, a name repeats, a sample has no group
-        or a group has one sample, or the groups do not fit (see the message).
+        If a file is damaged, a count is not a whole number, a name repeats, a sample is not
+        described, or the groups do not fit (see ``ordered_groups``).
     """
     adata = read_counts(counts)
     sheet = read_sample_sheet(samples)
-    labels = _of_samples(_column(sheet, group_column, samples), adata.obs_names, samples)
-    if len(sheet) > len(labels):
-        extra = sheet.index.difference(labels.index)
-        logger.warning("%s: %d samples have no counts, such as %s", samples, len(extra), extra[0])
+    labels = _column(
+        of_samples(sheet, adata.obs_names, samples), group_column, samples, "headings (first line)"
+    )
     adata.obs["label"] = labels
     adata.obs["dataset"] = "files"
     adata.obs["group"] = ordered_groups(labels, groups, str(samples), default=labels.unique())
@@ -180,11 +193,12 @@ def _read_dataset(dataset: Dataset, paths: dict[str, Path]) -> ad.AnnData:
                 f"the registry does not say which characteristic of {dataset.accession} has the "
                 f"diagnosis: set its label to one of {', '.join(samples.columns)}"
             )
-        parts.append(_column(samples, dataset.label, path))
+        parts.append(_column(samples, dataset.label, path, "characteristics"))
     labels = pd.concat(parts)
     matrices = ", ".join(str(paths[file.name]) for file in dataset.samples)
     validate_names(labels.index, pd.Index([]), matrices)
-    counts.obs["label"] = _of_samples(labels, counts.obs_names, matrices)
+    labels = labels.to_frame("label")
+    counts.obs["label"] = of_samples(labels, counts.obs_names, matrices)["label"]
     counts.obs["dataset"] = dataset.accession
     logger.info("%s: %d samples, %d genes", dataset.accession, *counts.shape)
     return counts
@@ -208,7 +222,7 @@ def _joined(parts: Sequence[ad.AnnData]) -> ad.AnnData:
     kept, seen = [], set()
     for part in parts:
         part = part[:, genes].copy()
-        names = part.obs_names.str.casefold().str.replace(r"[^a-z0-9]+", "-", regex=True)
+        names = part.obs_names.map(simplified)
         keys = list(zip(names, _row_digests(part.X), strict=True))
         new = np.array([seen.isdisjoint(both) for both in keys])
         if not new.all():
@@ -225,10 +239,10 @@ def _joined(parts: Sequence[ad.AnnData]) -> ad.AnnData:
 
 def _row_digests(matrix: sparse.csr_matrix) -> list[bytes]:
     matrix.sort_indices()
+    # Datasets may differ in how many bits their counts have.
+    counts, genes = matrix.data.astype(np.float64), matrix.indices.astype(np.int64)
     return [
-        hashlib.sha256(
-            matrix.indices[start:end].tobytes() + matrix.data[start:end].tobytes()
-        ).digest()
+        hashlib.sha256(genes[start:end].tobytes() + counts[start:end].tobytes()).digest()
         for start, end in pairwise(matrix.indptr)
     ]
 
@@ -242,19 +256,28 @@ def _check_content(path: os.PathLike, file: RegistryFile, found: dict[str, int])
             )
 
 
-def _column(table: pd.DataFrame, name: str, path: os.PathLike) -> pd.Series:
-    if name not in table.columns:
+def _column(table: pd.DataFrame, name: str, path: os.PathLike, where: str) -> pd.Series:
+    """Return the column of a name, which was given ``where``; capitals count if both are there."""
+    names = pd.Index([table.index.name, *table.columns])
+    matches = names == name
+    if not matches.any():
+        matches = names.str.casefold() == name.casefold()
+    if matches[0]:
         raise InputError(
-            f"{path}: there is no {name!r} of the samples: name one of {', '.join(table.columns)}"
+            f"{path}: the first column, {name!r}, names the samples: name another column, one of "
+            f"{', '.join(table.columns)}"
         )
-    return table[name]
-
-
-def _of_samples(values: pd.Series, samples: pd.Index, path: str | os.PathLike) -> pd.Series:
-    missing = samples.difference(values.index, sort=False)
-    if len(missing):
+    if not matches.any():
         raise InputError(
-            f"{path}: {len(missing)} samples of the count matrix are not described, such as "
-            f"{missing[0]!r}: add them, or remove their counts"
+            f"{path}: there is no {name!r} of the samples among its {where}: name one of "
+            f"{', '.join(table.columns)}"
         )
-    return values[samples]
+    found = table.loc[:, matches[1:]]
+    column = found.iloc[:, 0]
+    differ = found.ne(column, axis=0).any(axis=1)
+    if differ.any():
+        raise InputError(
+            f"{path}: the column {name!r} is there more than once, with different cells for the "
+            f"sample {column.index[differ][0]!r}: rename or remove all but one"
+        )
+    return column

@@ -9,8 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from mssvae.cohorts._content import gzip_fault
 from mssvae.cohorts._registry import RegistryFile
-from mssvae.cohorts._tables import gzip_fault
 from mssvae.errors import InputError
 from mssvae.files import atomic_path, sha256
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 from mssvae.errors import InputError
 
@@ -72,12 +72,14 @@ def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Da
     Raises
     ------
     InputError
-        If an accession is asked for twice or is not in the registry, or its entry lacks a key, has
-        an unknown one, or a regular expression is none.
+        If the file is no YAML or has a key twice, an accession is asked for twice or is not in the
+        registry, or its entry lacks a key, has an unknown one, a number or a regular expression is
+        none.
     """
-    import yaml
+    # Here, as only those who read a registry need PyYAML.
+    from mssvae.yaml_files import read_yaml
 
-    registry = yaml.safe_load(Path(path).read_text())
+    registry = read_yaml(path)
     datasets = []
     for accession in accessions:
         if accessions.count(accession) > 1:
@@ -89,20 +91,43 @@ def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Da
                 f"{path}: there is no dataset {accession!r}, only {', '.join(registry)}: correct "
                 "the config or add an entry"
             )
-        entry = dict(registry[accession])
         try:
-            counts = RegistryFile(**entry.pop("counts"))
-            samples = [RegistryFile(**file) for file in entry.pop("samples")]
-            datasets.append(Dataset(accession=accession, counts=counts, samples=samples, **entry))
-            for pattern in (pattern for file in (counts, *samples) for pattern in file.rename):
-                re.compile(pattern)
+            datasets.append(_dataset(accession, registry[accession]))
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: the entry {accession} has a missing or an unknown key: {error}"
             ) from error
+        except InputError as error:
+            raise InputError(f"{path}: the entry {accession} {error}") from error
         except re.error as error:
             raise InputError(
                 f"{path}: the entry {accession} renames samples by {error.pattern!r}, which is no "
                 f"regular expression: {error}"
             ) from error
     return datasets
+
+
+def _dataset(accession: str, entry: Any) -> Dataset:
+    """Return an entry, as `read_yaml` gave it, as a dataset."""
+    entry = _given(entry)
+    counts, samples = _file(entry.pop("counts")), [_file(file) for file in entry.pop("samples")]
+    return Dataset(accession=accession, counts=counts, samples=samples, **entry)
+
+
+def _file(entry: Any) -> RegistryFile:
+    entry = _given(entry)
+    expect, rename = (_given(entry.pop(key, None) or {}) for key in ("expect", "rename"))
+    for key, number in expect.items():
+        if not str(number).isdecimal():
+            raise InputError(f"expects {key} to be {number!r}, which is no whole number")
+    for pattern in rename:
+        re.compile(pattern)
+    expect = {key: int(number) for key, number in expect.items()}
+    return RegistryFile(**entry, expect=expect, rename=rename)
+
+
+def _given(entry: Any) -> dict[str, Any]:
+    """Return the keys of an entry, with None for null."""
+    if not isinstance(entry, dict):
+        raise InputError(f"has {entry!r} where keys with values should be")
+    return {key: None if value in ("~", "null") else value for key, value in entry.items()}

@@ -1,11 +1,7 @@
-"""Reading count matrices and descriptions of samples."""
+"""Reading count matrices."""
 
-import csv
-import gzip
+import logging
 import os
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import anndata as ad
@@ -13,12 +9,27 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from mssvae.cohorts._content import kind
+from mssvae.cohorts._count_tables import read_count_table
+from mssvae.cohorts._gene_names import clean_genes, clean_samples
+from mssvae.cohorts._matrices import read_h5ad, read_mtx
+from mssvae.cohorts._r_files import read_r
 from mssvae.errors import InputError
 from mssvae.validation import validate_counts, validate_names
+
+logger = logging.getLogger(__name__)
+
+# Whole numbers up to these are exact in single and in double precision.
+_EXACT_SINGLE = 2**24
+_EXACT_DOUBLE = 2**53
 
 
 def read_counts(path: str | os.PathLike, r_object: str | None = None) -> ad.AnnData:
     """Read a count matrix.
+
+    The log says what is left out or changed: rows and columns that are no genes or samples (such
+    as ``__no_feature``, antibodies and symbols), versions of Ensembl ids, and how a file was read
+    that is not quite what its name says.
 
     Parameters
     ----------
@@ -26,12 +37,16 @@ def read_counts(path: str | os.PathLike, r_object: str | None = None) -> ad.AnnD
         A file of one of these kinds, all but ``.h5ad`` also with ``.gz``:
 
         - ``.csv``, or tab-separated ``.tsv`` and ``.txt``: genes x samples, where the first line
-          names the samples and the first column the genes;
+          names the samples and the first column the genes. Lines of ``#`` and empty lines above
+          are passed over, and cells may be separated by semicolons, bars or blanks;
         - ``.mtx`` (Matrix Market): genes x samples. The first columns of ``genes.tsv`` (or
           ``features.tsv``) and ``barcodes.tsv`` in the same folder, without headings, name genes
-          and samples;
-        - ``.RData``: a matrix or data frame of R, genes x samples, with row and column names;
-        - ``.h5ad``: samples x genes in ``X``.
+          and samples. With ``GSM1_`` before it, as in ``GSM1_matrix.mtx``, files that begin in the
+          same way come first. With types of features, only ``Gene Expression`` is taken;
+        - ``.RData``, ``.rda`` or ``.rds``: a matrix or data frame of R, genes x samples, with row
+          and column names;
+        - ``.h5ad``: samples x genes in ``X``. With ``var["feature_types"]``, only
+          ``Gene Expression`` is taken.
     r_object
         For ``.RData``, the name of the counts, as in R: ``"counts"`` or ``"dge$counts"``. None
         takes the only object that there is.
@@ -39,259 +54,61 @@ def read_counts(path: str | os.PathLike, r_object: str | None = None) -> ad.AnnD
     Returns
     -------
     AnnData
-        Samples x genes, CSR, float32; names only in ``obs`` and ``var``.
+        Samples x genes, CSR, float32, or float64 where a count is above 2^24, so that all are
+        exact; names only in ``obs`` and ``var``.
 
     Raises
     ------
     InputError
-        If the file is damaged, not rectangular or no AnnData with ``X``, if files of names or the
-        object of R are missing or do not fit, if sample or gene names repeat, or if a count is
-        negative, not whole or not a number.
+        If the file is damaged, not what its name says, not rectangular or no AnnData with ``X``, if
+        files of names or the object of R are missing or do not fit, if a sample or a gene has no
+        name, a name repeats or a spreadsheet program has made it a date, if there is no sample or
+        no gene, or if a count is negative, not whole, not a number or 2^53 or more.
     """
     path = Path(path)
-    match _kind(path):
+    match kind(path):
         case ".h5ad":
-            matrix, samples, genes = _read_h5ad(path)
+            matrix, samples, genes = read_h5ad(path)
         case ".mtx":
-            matrix, samples, genes = _read_mtx(path)
-        case ".RData":
-            matrix, samples, genes = _read_rdata(path, r_object)
+            matrix, samples, genes = read_mtx(path)
+        case ".rdata" | ".rda" | ".rds":
+            matrix, samples, genes = read_r(path, r_object)
         case _:
-            matrix, samples, genes = _read_text_counts(path)
-    validate_names(samples, genes, str(path))
+            matrix, samples, genes = read_count_table(path)
+    samples = clean_samples(samples, genes, str(path))
     validate_counts(matrix, samples, genes, str(path))
+    matrix, genes = clean_genes(matrix, genes, str(path))
+    validate_names(samples, genes, str(path))
+    for what, names in (("sample", samples), ("gene", genes)):
+        if names.empty:
+            raise InputError(f"{path}: there is no {what}: is this the whole count matrix?")
     return ad.AnnData(
-        sparse.csr_matrix(matrix, dtype=np.float32),
+        sparse.csr_matrix(matrix, dtype=_exact_type(matrix, samples, genes, path)),
         obs=pd.DataFrame(index=samples),
         var=pd.DataFrame(index=genes),
     )
 
 
-def read_sample_sheet(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a table of samples, ``.csv`` or tab-separated; its first column names the samples.
-
-    Returns
-    -------
-    DataFrame
-        One row per sample, indexed by sample name; all cells are text without blanks around it,
-        and empty cells are empty strings.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or a sample occurs twice.
-    """
-    path = Path(path)
-    with readable(path, "samples"):
-        table = pd.read_csv(path, sep=_separator(path), dtype=str, keep_default_na=False)
-    table = table.set_index(table.columns[0]).map(str.strip)
-    validate_names(table.index, table.columns, str(path))
-    return table
-
-
-def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFrame:
-    """Read the samples of a GEO series matrix file (``.txt.gz``, or ``.txt``).
-
-    The samples of one file may list their characteristics in different orders, so that the rows
-    of the file mix several characteristics: they are told apart by the key in ``key: value``.
-
-    Parameters
-    ----------
-    sample_name
-        Field that names the samples, without ``!Sample_``, such as ``"source_name_ch1"``.
-
-    Returns
-    -------
-    DataFrame
-        One row per sample, indexed by the field ``sample_name``: the column ``geo_accession``, and
-        one column per characteristic (empty where a sample has none).
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, lacks a field, names a sample twice, or a characteristic is not
-        ``key: value``.
-    """
-    path = Path(path)
-    open_text = gzip.open if path.suffix == ".gz" else open
-    with readable(path, "samples"), open_text(path, "rt", newline="", encoding="utf-8") as stream:
-        rows = [row for row in csv.reader(stream, delimiter="\t") if row]
-    fields = {row[0]: row[1:] for row in rows}
-    for field in ("geo_accession", sample_name):
-        if f"!Sample_{field}" not in fields:
-            raise InputError(f"{path}: there is no line !Sample_{field}: is it a series matrix?")
-    names = pd.Index(fields[f"!Sample_{sample_name}"])
-
-    characteristics = [{} for _ in names]
-    for row in rows:
-        if row[0] != "!Sample_characteristics_ch1":
-            continue
-        for name, found, cell in zip(names, characteristics, row[1:], strict=True):
-            if not cell:
-                continue
-            key, colon, value = cell.partition(":")
-            if not colon:
-                raise InputError(
-                    f"{path}: sample {name!r} has the characteristic {cell!r}, which is not "
-                    "'key: value'"
-                )
-            found[key.strip()] = value.strip()
-    table = pd.DataFrame(characteristics, index=names, dtype=str).fillna("")
-    table.insert(0, "geo_accession", fields["!Sample_geo_accession"])
-    validate_names(table.index, table.columns, str(path))
-    return table
-
-
-def gzip_fault(path: Path) -> str | None:
-    """Say why a file called .gz cannot be decompressed to its end; None if it can."""
-    if path.suffix != ".gz":
-        return None
-    try:
-        with gzip.open(path) as stream:
-            # Python takes a file of no bytes for gzip.
-            if not stream.read(1):
-                return "the gzip file is empty"
-            while stream.read(1 << 20):
-                pass
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        return f"the gzip file is truncated, damaged or not compressed ({error})"
-    return None
-
-
-@contextmanager
-def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
-    """Turn the errors of reading a table of ``what`` into InputError that names the file."""
-    # Before it is read: damaged text would be blamed on the form of the table.
-    if fault := gzip_fault(Path(path)):
-        raise InputError(f"{path}: {fault}: copy or download it again, or compress it with gzip")
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: the text is not UTF-8 ({error}): save it as UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+def _exact_type(
+    matrix: np.ndarray | sparse.csr_matrix, samples: pd.Index, genes: pd.Index, path: Path
+) -> type[np.floating]:
+    """Return the smallest type that holds the counts exactly."""
+    largest = float(matrix.max())
+    if largest <= _EXACT_SINGLE:
+        return np.float32
+    entries = sparse.coo_matrix(matrix)
+    place = entries.data.argmax()
+    gene, sample = genes[entries.col[place]], samples[entries.row[place]]
+    if largest >= _EXACT_DOUBLE:
         raise InputError(
-            f"{path}: not a table of {what} ({str(error).strip()}): give every line as many cells "
-            "as the first"
-        ) from error
-
-
-def _kind(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-
-
-def _separator(path: Path) -> str:
-    separators = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-    if _kind(path) not in separators:
-        raise InputError(
-            f"{path}: unknown kind of file: use .csv, .tsv or .txt, also with .gz; counts also as "
-            ".mtx, .RData or .h5ad"
+            f"{path}: the count of gene {gene!r} in sample {sample!r} is {largest:g}, too large to "
+            "be exact: are these raw counts?"
         )
-    return separators[_kind(path)]
-
-
-def _read_text_counts(path: Path) -> tuple[np.ndarray, pd.Index, pd.Index]:
-    # The first line is read apart: pandas would rename samples that occur twice.
-    options = {"sep": _separator(path), "header": None, "index_col": 0, "keep_default_na": False}
-    with readable(path, "genes x samples"):
-        samples = pd.read_csv(path, nrows=1, dtype=str, **options).iloc[0]
-        counts = pd.read_csv(path, skiprows=1, dtype={0: str}, low_memory=False, **options)
-    if len(samples) != counts.shape[1]:
-        raise InputError(
-            f"{path}: the first line names {len(samples)} samples but the next has "
-            f"{counts.shape[1]} counts: it needs one cell above the gene names, and one per sample"
-        )
-    counts = _as_numbers(counts)
-    return counts.to_numpy().T, pd.Index(samples.to_numpy()), counts.index.rename(None)
-
-
-def _as_numbers(counts: pd.DataFrame) -> pd.DataFrame:
-    # Cells that are not numbers become NaN, which the check of counts reports with their names.
-    for column in counts.select_dtypes(exclude="number"):
-        counts[column] = pd.to_numeric(counts[column].astype(str), errors="coerce")
-    return counts
-
-
-def _read_h5ad(path: Path) -> tuple[np.ndarray | sparse.spmatrix, pd.Index, pd.Index]:
-    try:
-        adata = ad.read_h5ad(path)
-    # anndata raises many kinds of errors, depending on the part that the file lacks.
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a readable .h5ad file ({error}): copy it again, or write the counts with "
-            "AnnData.write_h5ad"
-        ) from error
-    if adata.X is None:
-        raise InputError(f"{path}: there is no X: put the counts there")
-    return adata.X, adata.obs_names, adata.var_names
-
-
-def _read_mtx(path: Path) -> tuple[sparse.csr_matrix, pd.Index, pd.Index]:
-    from scipy.io import mmread
-
-    with readable(path, "counts"):
-        try:
-            matrix = sparse.csr_matrix(mmread(path).T)
-        except ValueError as error:
-            raise InputError(
-                f"{path}: not a Matrix Market file ({error}): copy or write it again"
-            ) from error
-    genes = _read_names(path, "genes", "features")
-    samples = _read_names(path, "barcodes")
-    if matrix.shape != (len(samples), len(genes)):
-        raise InputError(
-            f"{path}: the matrix has {matrix.shape[1]} rows and {matrix.shape[0]} columns, but the "
-            f"files beside it name {len(genes)} genes and {len(samples)} samples (barcodes): it "
-            "needs one row per gene and one column per sample"
-        )
-    return matrix, samples, genes
-
-
-def _read_names(matrix: Path, *stems: str) -> pd.Index:
-    places = [matrix.with_name(f"{stem}.tsv{end}") for stem in stems for end in ("", ".gz")]
-    path = next((place for place in places if place.exists()), None)
-    if path is None:
-        raise InputError(
-            f"{matrix}: there is no {' or '.join(place.name for place in places)} beside it: put "
-            f"the names of the {stems[0]} there, one per line"
-        )
-    with readable(path, "names"):
-        table = pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)
-    return pd.Index(table[0].to_numpy())
-
-
-def _read_rdata(path: Path, r_object: str | None) -> tuple[np.ndarray, pd.Index, pd.Index]:
-    import rdata
-
-    # edgeR's class is a list.
-    classes = rdata.conversion.DEFAULT_CLASS_MAP | {"DGEList": lambda content, attributes: content}
-    try:
-        objects = rdata.read_rda(path, constructor_dict=classes)
-    # rdata raises many kinds of errors, depending on where the file is damaged.
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a readable .RData file ({error}): copy or download it again, or write "
-            "the counts alone with save() in R"
-        ) from error
-    if r_object is None and len(objects) == 1:
-        r_object = next(iter(objects))
-    counts = objects
-    for part in (r_object or "").split("$"):
-        counts = counts.get(part) if isinstance(counts, dict) else None
-    if hasattr(counts, "to_pandas"):  # A matrix of R comes as xarray.DataArray.
-        counts = counts.to_pandas()
-    if not isinstance(counts, pd.DataFrame) or {axis.inferred_type for axis in counts.axes} != {
-        "string"
-    }:
-        names = [
-            f"{name}${part}" if part else name
-            for name, content in objects.items()
-            for part in (content if isinstance(content, dict) else [None])
-        ]
-        raise InputError(
-            f"{path}: {r_object!r} is no matrix or data frame of R with row and column names: name "
-            f"the counts among {', '.join(names)}"
-        )
-    # Integers of a data frame come with a mask for NA.
-    matrix = _as_numbers(counts).to_numpy(dtype=float, na_value=np.nan)
-    genes, samples = (pd.Index([str(name) for name in axis]) for axis in counts.axes)
-    return matrix.T, samples, genes
+    logger.warning(
+        "%s: counts are kept in double precision: that of gene %s in sample %s is %d",
+        path,
+        gene,
+        sample,
+        largest,
+    )
+    return np.float64

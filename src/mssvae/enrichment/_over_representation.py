@@ -6,23 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from mssvae.enrichment import _r
+from mssvae.enrichment import _python, _r
+from mssvae.enrichment._checks import check_genes, named_sets, warn_of_genes_that_do_not_count
 from mssvae.errors import InputError
+from mssvae.validation import whole
 
-ENGINES = ("auto", "clusterprofiler", "base")
+ENGINES = ("auto", "clusterprofiler", "base", "python")
 ADJUSTMENTS = ("holm", "hochberg", "hommel", "bonferroni", "BH", "BY", "none")
-_TERM_COLUMNS = {
-    "set": object,
-    "ID": object,
-    "Description": object,
-    "GeneRatio": object,
-    "BgRatio": object,
-    "pvalue": float,
-    "p.adjust": float,
-    "qvalue": float,
-    "geneID": object,
-    "Count": int,
-}
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +23,7 @@ def over_representation(
     adjust: str = "BY",
     min_size: int = 10,
     max_size: int = 500,
+    annotation: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Test which GO biological processes occur in gene sets more often than by chance.
 
@@ -42,25 +33,30 @@ def over_representation(
     through any descendant of the process. P-values are adjusted within a gene set, over the
     processes with at least one gene of the set and an allowed size.
 
-    Both engines follow the rules of clusterProfiler's ``enrichGO`` and give the same answer on the
-    same annotation. Must be called from the main thread, as R is not thread-safe.
+    All engines follow the rules of clusterProfiler's ``enrichGO`` and give the same answer on the
+    same annotation. Those in R must be called from the main thread, as R is not thread-safe.
 
     Parameters
     ----------
     gene_sets
-        Ensembl gene ids (without version suffix) by name of the set. Ids which are repeated or
-        have no annotation are dropped; how many is logged.
+        Ensembl gene ids (without version suffix) by name of the set; a name that is a number
+        becomes text. Ids which are repeated or have no annotation are dropped; how many is logged,
+        a set of which nothing is left and ids with a version as a warning.
     universe
         Ensembl ids of the genes analysed, of which the gene sets are subsets; by default all
-        annotated genes.
+        annotated genes. Genes of a set outside it are logged as a warning.
     engine
         ``"clusterprofiler"`` for ``clusterProfiler::enrichGO``, ``"base"`` for the same test on the
-        annotation packages alone, ``"auto"`` for the first where R has it, otherwise the second.
+        annotation packages of R alone, ``"python"`` for the same test without R, on ``annotation``;
+        ``"auto"`` for the first of these that can be had. Which, and why, is logged.
     adjust
         Correction for multiple testing, a method of R's ``p.adjust``; ``"BY"`` is
         Benjamini-Yekutieli.
     min_size, max_size
         Smallest and largest number of genes ``M`` of the processes tested.
+    annotation
+        For the engine in Python, the genes of all processes, each with those of its descendants: a
+        table of `go_gene_sets` or `read_gmt`. The engines in R have their own.
 
     Returns
     -------
@@ -70,22 +66,25 @@ def over_representation(
         genes in the order of the gene set, joined by "/"), ``Count`` (k) and ``FoldEnrichment``
         ((k/n) / (M/N)). Sets are in the order given, processes by p-value, then id. A set without
         annotated genes or without processes of an allowed size has no row. ``attrs["engine"]``
-        holds the engine, versions and settings, ``attrs["n_annotated"]`` the n of every set.
+        holds the engine, versions and settings; ``attrs["n_genes"]``, ``attrs["n_annotated"]`` and
+        ``attrs["n_terms"]`` by set the number of its distinct genes, the n and the number of rows.
 
     Raises
     ------
     InputError
-        If genes are not a list of str, no gene of the universe is annotated, a gene set is larger
-        than the universe, a setting is not allowed, or R or the engine asked for is missing.
+        If genes are not a list of str, two sets have one name, no gene of the universe is
+        annotated, a gene set is larger than the universe, a setting is not allowed, ``annotation``
+        is not such a table, or the engine asked for cannot be had.
     """
-    _check_inputs(gene_sets, universe, engine, adjust)
-    _check_sizes(min_size, max_size)
-    functions = _r.load_functions()
-    engine = _choose_engine(engine, _r.installed_version(functions, "clusterProfiler"))
+    gene_sets = named_sets(gene_sets)
+    _check_inputs(universe, engine, adjust)
+    min_size, max_size = _check_sizes(min_size, max_size)
+    functions, engine = _load_engine(engine, annotation)
 
-    annotated = set(functions.annotated_genes())
+    annotated = set(annotation["gene"] if functions is None else functions.annotated_genes())
     n_background = _count_background(universe, annotated)
     queries = {name: list(dict.fromkeys(genes)) for name, genes in gene_sets.items()}
+    warn_of_genes_that_do_not_count(queries, universe, annotated)
     n_annotated = {name: len(annotated.intersection(genes)) for name, genes in queries.items()}
     for name, n in n_annotated.items():
         if n > n_background:
@@ -101,32 +100,30 @@ def over_representation(
         _total(queries.values()) - sum(n_annotated.values()),
     )
 
-    packages = _r.ANNOTATION_PACKAGES
-    if engine == "clusterprofiler":
-        packages = ("clusterProfiler", "DOSE", *packages)
-    versions = {package: _r.installed_version(functions, package) for package in packages}
-    r_version = _r.r_version(functions)
-    _log.info("testing with engine %s, R %s, %s", engine, r_version, versions)
-    run = functions.clusterprofiler_engine if engine == "clusterprofiler" else functions.base_engine
-    table = run(_r.gene_list(queries), _r.gene_vector(universe), adjust, min_size, max_size)
-
-    terms = _r.to_pandas(table, _TERM_COLUMNS)
+    settings = {"adjust": adjust, "min_size": min_size, "max_size": max_size}
+    if functions is None:
+        software = _python.software()
+        terms = _python.run(queries, universe, annotation, **settings)
+    else:
+        software = _r.software(functions, engine)
+        terms = _r.run(functions, engine, queries, universe, **settings)
     terms["FoldEnrichment"] = _quotient(terms["GeneRatio"]) / _quotient(terms["BgRatio"])
+    _log.info("tested with engine %s, %s", engine, software)
     terms.attrs["engine"] = {
         "engine": engine,
-        "R": r_version,
-        "packages": versions,
-        "adjust": adjust,
-        "min_size": min_size,
-        "max_size": max_size,
+        **software,
+        **settings,
         "n_background": n_background,
     }
+    terms.attrs["n_genes"] = {name: len(genes) for name, genes in queries.items()}
     terms.attrs["n_annotated"] = n_annotated
+    n_terms = terms["set"].value_counts()
+    terms.attrs["n_terms"] = {name: int(n_terms.get(name, 0)) for name in queries}
     return terms
 
 
-def go_gene_sets(min_size: int, max_size: int) -> pd.DataFrame:
-    """Return the GO biological processes of an allowed size, with their genes.
+def go_gene_sets(min_size: int = 1, max_size: int = 1_000_000) -> pd.DataFrame:
+    """Return the GO biological processes of an allowed size, with their genes, from R's annotation.
 
     Parameters
     ----------
@@ -144,37 +141,59 @@ def go_gene_sets(min_size: int, max_size: int) -> pd.DataFrame:
     InputError
         If the sizes are not allowed, or R or its annotation packages are missing.
     """
-    _check_sizes(min_size, max_size)
+    min_size, max_size = _check_sizes(min_size, max_size)
     table = _r.load_functions().go_gene_sets(min_size, max_size)
-    return _r.to_pandas(table, {"ID": object, "Description": object, "gene": object})
+    sets = _r.to_pandas(table, {"ID": object, "Description": object, "genes": object})
+    sets["gene"] = sets.pop("genes").str.split("/")
+    return sets.explode("gene", ignore_index=True)
 
 
-def _check_inputs(gene_sets: Any, universe: Any, engine: str, adjust: str) -> None:
-    if not isinstance(gene_sets, dict):
-        raise InputError("gene_sets must be a dict of lists of Ensembl ids by name of the set.")
-    for name, genes in gene_sets.items():
-        _check_genes(genes, f"gene set {name!r}")
+def _check_inputs(universe: Any, engine: str, adjust: str) -> None:
     if universe is not None:
-        _check_genes(universe, "universe")
+        check_genes(universe, "universe")
     if engine not in ENGINES:
         raise InputError(f"engine is {engine!r}: use one of {', '.join(ENGINES)}.")
     if adjust not in ADJUSTMENTS:
         raise InputError(f"adjust is {adjust!r}: use one of {', '.join(ADJUSTMENTS)}.")
 
 
-def _check_genes(genes: Any, what: str) -> None:
-    if not isinstance(genes, list):
-        raise InputError(f"{what} is a {type(genes).__name__}: give a list of Ensembl ids.")
-    for gene in genes:
-        if not isinstance(gene, str):
-            raise InputError(f"{what} contains {gene!r}, which is not a str: give Ensembl ids.")
-
-
-def _check_sizes(min_size: int, max_size: int) -> None:
-    if not 1 <= min_size <= max_size:
+def _check_sizes(min_size: int, max_size: int) -> tuple[int, int]:
+    """Return the smallest and largest size as Python's whole numbers."""
+    min_size, max_size = whole("min_size", min_size), whole("max_size", max_size)
+    if min_size > max_size:
         raise InputError(
             f"min_size is {min_size} and max_size {max_size}: use 1 <= min_size <= max_size."
         )
+    return min_size, max_size
+
+
+def _load_engine(engine: str, annotation: pd.DataFrame | None) -> tuple[Any, str]:
+    """Return the functions of R, None where it is not needed, and the engine to run."""
+    if annotation is not None:
+        _python.check_annotation(annotation)
+    if engine == "python" and annotation is None:
+        raise InputError(
+            "engine 'python' needs annotation, the genes of all GO processes: give a table of "
+            "enrichment.read_gmt or enrichment.go_gene_sets."
+        )
+    if engine == "python":
+        return None, "python"
+    try:
+        functions = _r.load_functions()
+    except _r.MissingR as error:
+        if engine == "auto" and annotation is not None:
+            _log.info("engine python, as the others cannot be had: %s", error)
+            return None, "python"
+        raise _r.MissingR(
+            f"{error} Or give the genes of all GO processes as annotation, for engine 'python'."
+        ) from error
+    version = _r.installed_version(functions, "clusterProfiler")
+    chosen = _choose_engine(engine, version)
+    why = f"R has clusterProfiler {version}" if version else "R has no clusterProfiler"
+    _log.info("engine %s, as %s", chosen, why if engine == "auto" else "asked for")
+    if annotation is not None:
+        _log.info("engine %s takes R's own annotation, not the one given", chosen)
+    return functions, chosen
 
 
 def _choose_engine(engine: str, clusterprofiler: str) -> str:

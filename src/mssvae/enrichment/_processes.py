@@ -1,8 +1,15 @@
 """What the tables and figures of the paper need from the tests of all gene sets."""
 
+import logging
+import math
+
 import pandas as pd
 
+from mssvae.enrichment._checks import checked_terms, named_sets
 from mssvae.errors import InputError
+from mssvae.validation import listed, number, whole
+
+_log = logging.getLogger(__name__)
 
 
 def summarise(
@@ -30,21 +37,41 @@ def summarise(
     Raises
     ------
     InputError
-        If ``terms`` is not the table of these gene sets.
+        If ``terms`` is not the table of these gene sets, with all of its rows, in any order; or
+        ``fdr`` is no share.
     """
-    n_annotated = terms.attrs.get("n_annotated", {})
-    if list(n_annotated) != list(gene_sets):
+    gene_sets, fdr = named_sets(gene_sets), number("fdr", fdr, at_least=0, at_most=1)
+    terms = checked_terms(terms, ["set", "ID", "Description", "pvalue", "p.adjust"])
+    told = {name: len(set(genes)) for name, genes in gene_sets.items()}
+    n_annotated, n_terms = (terms.attrs.get(key, {}) for key in ("n_annotated", "n_terms"))
+    if terms.attrs.get("n_genes") != told:
         raise InputError("terms must be what over_representation returned for these gene_sets.")
-    first = terms.drop_duplicates("set").set_index("set")
+    left = terms["set"].value_counts()
+    cut = [name for name, n in n_terms.items() if left.get(name, 0) != n]
+    if cut or left.sum() != sum(n_terms.values()):
+        raise InputError(
+            f"terms is not the whole table of over_representation, rows were dropped or added, of "
+            f"{len(cut)} sets: {listed(cut)}: summarise it first."
+        )
+    first = terms.sort_values(["pvalue", "ID"]).drop_duplicates("set").set_index("set")
     enriched = terms.loc[terms["p.adjust"] < fdr, "set"]
     summary = pd.DataFrame(index=pd.Index(list(gene_sets), name="set", dtype=object))
-    summary["n_genes"] = [len(set(genes)) for genes in gene_sets.values()]
-    summary["n_annotated"] = list(n_annotated.values())
-    summary["n_terms"] = terms["set"].value_counts().reindex(summary.index, fill_value=0)
+    summary["n_genes"] = list(told.values())
+    summary["n_annotated"] = [n_annotated[name] for name in gene_sets]
+    summary["n_terms"] = [n_terms[name] for name in gene_sets]
     summary["n_enriched"] = enriched.value_counts().reindex(summary.index, fill_value=0)
     summary["top_term"] = first["Description"].reindex(summary.index)
     summary["top_p_adjust"] = first["p.adjust"].reindex(summary.index)
     return summary.reset_index()
+
+
+def max_sets(n_sets: int, max_share: float = 0.10) -> int:
+    """Return in how many of ``n_sets`` gene sets a process of Figures 4 and 5 may be enriched.
+
+    It is ``max_share`` of them, rounded down, and at least two: of few sets the share would be one
+    set, and a process that two factors have in common still tells them apart from the others.
+    """
+    return max(2, math.floor(max_share * n_sets + 1e-9))
 
 
 def top_processes(
@@ -56,9 +83,8 @@ def top_processes(
 ) -> pd.DataFrame:
     """Choose the processes that tell the factors apart, as in Figures 4 and 5.
 
-    Of the enriched processes, those enriched in more than ``max_share`` of the gene sets are
-    dropped; a process of a single set always stays, also where ``max_share`` of the sets is less
-    than one set. Of what is left, each set keeps the ``n`` largest fold enrichments.
+    Of the enriched processes, those enriched in more gene sets than `max_sets` allows are dropped;
+    how many is logged. Of what is left, each set keeps the ``n`` largest fold enrichments.
 
     Parameters
     ----------
@@ -69,7 +95,7 @@ def top_processes(
     fdr
         A process is enriched if its adjusted p-value is below this.
     max_share
-        Largest share of the gene sets in which a process may be enriched.
+        Largest share of the gene sets in which a process may be enriched; two may always have it.
     n_sets
         Number of gene sets, those without a row included; by default the sets in ``terms``.
 
@@ -78,12 +104,32 @@ def top_processes(
     DataFrame
         The rows chosen, by set in the order of ``terms``, then by falling fold enrichment; ties by
         p-value, then id.
+
+    Raises
+    ------
+    InputError
+        If ``terms`` lacks a column or a value, has a test twice, or a number is out of range.
     """
-    if n_sets is None:
-        n_sets = terms["set"].nunique()
+    terms = checked_terms(terms, ["set", "ID", "FoldEnrichment", "pvalue", "p.adjust"])
+    n, fdr = whole("n", n), number("fdr", fdr, at_least=0, at_most=1)
+    max_share = number("max_share", max_share, at_least=0, at_most=1)
+    n_with_rows = terms["set"].nunique()
+    n_sets = n_with_rows if n_sets is None else whole("n_sets", n_sets, at_least=n_with_rows)
     enriched = terms[terms["p.adjust"] < fdr]
     n_sets_of_term = enriched["ID"].map(enriched["ID"].value_counts())
-    telling = enriched[(n_sets_of_term == 1) | (n_sets_of_term / n_sets <= max_share)]
+    limit = max_sets(n_sets, max_share)
+    telling = enriched[n_sets_of_term <= limit]
+    dropped = enriched.loc[n_sets_of_term > limit, "ID"].unique()
+    if len(dropped):
+        _log.info(
+            "%d of %d enriched processes left out, which more than %d of %d gene sets have, such "
+            "as %s",
+            len(dropped),
+            enriched["ID"].nunique(),
+            limit,
+            n_sets,
+            dropped[0],
+        )
     position = {name: place for place, name in enumerate(terms["set"].unique())}
     return (
         telling.assign(position=telling["set"].map(position))

@@ -5,9 +5,25 @@ from typing import Any
 
 import pandas as pd
 
+from mssvae.annotation import R_PACKAGES
 from mssvae.errors import InputError
 
-ANNOTATION_PACKAGES = ("AnnotationDbi", "org.Hs.eg.db", "GO.db")
+TERM_COLUMNS = {
+    "set": object,
+    "ID": object,
+    "Description": object,
+    "GeneRatio": object,
+    "BgRatio": object,
+    "pvalue": float,
+    "p.adjust": float,
+    "qvalue": float,
+    "geneID": object,
+    "Count": int,
+}
+
+
+class MissingR(InputError):
+    """R, what Python reaches it by, or one of its packages is missing."""
 
 
 def load_functions() -> Any:
@@ -15,27 +31,27 @@ def load_functions() -> Any:
 
     Raises
     ------
-    InputError
+    MissingR
         If rpy2, R or one of the annotation packages is missing.
     """
     try:
         from rpy2.robjects.packages import SignatureTranslatedAnonymousPackage
     except (ImportError, OSError, ValueError) as error:
-        raise InputError(
+        raise MissingR(
             f"enrichment needs R, and R does not start ({error}). Install R (apt: r-base-core; "
             "conda: r-base) and rpy2 (pip install 'mssvae[enrichment]'), and unset R_HOME or "
             "point it to the folder that `R RHOME` prints."
         ) from error
     code = files(__package__).joinpath("enrichment.R").read_text()
     functions = SignatureTranslatedAnonymousPackage(code, "enrichment")
-    missing = [name for name in ANNOTATION_PACKAGES if not installed_version(functions, name)]
+    missing = [name for name in R_PACKAGES if not installed_version(functions, name)]
     if missing:
-        raise InputError(
+        raise MissingR(
             f"enrichment needs the R packages {', '.join(missing)}. Install them (apt: "
             "r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db; conda: "
             "bioconductor-annotationdbi bioconductor-org.hs.eg.db bioconductor-go.db)."
         )
-    for name in ANNOTATION_PACKAGES:
+    for name in R_PACKAGES:
         functions.load_quietly(name)
     return functions
 
@@ -45,9 +61,38 @@ def installed_version(functions: Any, package: str) -> str:
     return functions.installed_version(package)[0]
 
 
-def r_version(functions: Any) -> str:
-    """Return the version of the running R, such as ``"4.3.3"``."""
-    return functions.r_version()[0]
+def software(functions: Any, engine: str) -> dict[str, Any]:
+    """Return the versions of R and of the packages that an engine tests with."""
+    packages = R_PACKAGES
+    if engine == "clusterprofiler":
+        packages = ("clusterProfiler", "DOSE", *packages)
+    return {
+        "R": functions.r_version()[0],
+        "packages": {package: installed_version(functions, package) for package in packages},
+    }
+
+
+def run(
+    functions: Any,
+    engine: str,
+    queries: dict[str, list[str]],
+    universe: list[str] | None,
+    adjust: str,
+    min_size: int,
+    max_size: int,
+) -> pd.DataFrame:
+    """Test gene sets with an engine of ``enrichment.R``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `over_representation`, up to ``Count``.
+    """
+    test = (
+        functions.clusterprofiler_engine if engine == "clusterprofiler" else functions.base_engine
+    )
+    table = test(gene_list(queries), gene_vector(universe), adjust, min_size, max_size)
+    return to_pandas(table, TERM_COLUMNS)
 
 
 def gene_vector(genes: list[str] | None) -> Any:

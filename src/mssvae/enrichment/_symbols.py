@@ -3,6 +3,7 @@
 import pandas as pd
 
 from mssvae.enrichment import _r
+from mssvae.enrichment._checks import check_genes
 
 
 def gene_names(genes: list[str]) -> pd.DataFrame:
@@ -25,8 +26,9 @@ def gene_names(genes: list[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If R or its annotation packages are missing.
+        If genes are not a list of str, or R or its annotation packages are missing.
     """
+    check_genes(genes, "genes")
     columns = {"gene": object, "symbol": object, "name": object}
     known = _r.to_pandas(_r.load_functions().gene_names(_r.gene_vector(genes)), columns)
     names = known.set_index("gene").reindex(pd.Index(genes, name="gene")).reset_index()

@@ -43,11 +43,14 @@ gene_names <- function(genes) {
   names[match(intersect(genes, names$gene), names$gene), ]
 }
 
+# One row per term; its genes in one text, as that is fast to hand over.
 go_gene_sets <- function(min_size, max_size) {
   pairs <- read_annotation()
-  size <- table(pairs$ID)
-  pairs <- pairs[pairs$ID %in% names(size)[size >= min_size & size <= max_size], ]
-  data.frame(ID = pairs$ID, Description = describe_terms(pairs$ID), gene = pairs$gene)
+  genes <- split(pairs$gene, pairs$ID)
+  genes <- genes[lengths(genes) >= min_size & lengths(genes) <= max_size]
+  ids <- names(genes)
+  data.frame(ID = ids, Description = describe_terms(ids),
+             genes = vapply(genes, paste, "", collapse = "/"))
 }
 
 clusterprofiler_engine <- function(gene_sets, universe, adjust, min_size, max_size) {

@@ -26,9 +26,9 @@ def cohort(
     masks: pd.DataFrame,
     latent: pd.DataFrame,
     factors: pd.DataFrame,
-    terms: pd.DataFrame,
+    terms: pd.DataFrame | None,
     samples: pd.DataFrame,
-    names: pd.DataFrame,
+    names: pd.DataFrame | None,
     manifest: dict[str, Any],
     threshold: float,
     fdr: float,
@@ -50,11 +50,13 @@ def cohort(
         One row per factor, in the order of display: ``factor``, ``study`` (of a specific factor),
         ``n_genes`` in its gene set, and ``kl_<group>`` in nats.
     terms
-        What ``enrichment.over_representation`` returned for the gene sets.
+        What ``enrichment.over_representation`` returned for the gene sets; None leaves the
+        processes out.
     samples
         The group of each sample: ``sample, group``.
     names
-        What ``enrichment.gene_names`` returned for the genes of the masks.
+        What ``enrichment.gene_names`` returned for the genes of the masks; with None, genes are
+        called as in the masks.
     manifest
         Of the fit: ``studies``, ``n_samples``, ``n_features``, ``settings``, ``source``, and the
         version ``mssvae`` and ``commit`` of the code.
@@ -73,10 +75,11 @@ def cohort(
     if list(masks) != factors["factor"].tolist():
         raise InputError("masks and factors table: not the same factors in the same order")
     place = {gene: i for i, gene in enumerate(masks.index)}
+    if names is None:
+        names = pd.DataFrame({"gene": masks.index, "symbol": masks.index, "name": ""})
     if missing := place.keys() - set(names["gene"]):
         raise InputError(f"gene names: no row for {min(missing)!r}, which has a row in the masks")
     require_finite(masks, factors["factor"], "masks")
-    _check_terms(terms, place)
     groups = manifest["studies"]
     looks = group_looks(groups)
     group_of = samples.set_index("sample")["group"].reindex(latent.index)
@@ -84,7 +87,9 @@ def cohort(
         raise InputError(f"samples table: no group for {latent.index[group_of.isna()][0]!r}")
     members = {group: latent[group_of == group] for group in groups}
     names = names.set_index("gene").loc[masks.index].fillna({"name": ""})
-    terms_of = dict(list(terms.groupby("set")))
+    tested = pd.DataFrame(columns=["set", *_TERM_COLUMNS]) if terms is None else terms
+    _check_terms(tested, place)
+    terms_of = dict(list(tested.groupby("set")))
 
     entries = []
     for row in factors.to_dict("records"):
@@ -98,7 +103,7 @@ def cohort(
                 "n_genes": row["n_genes"],
                 "genes": order.tolist(),
                 "weights": [float(f"{weight:.4g}") for weight in weights[order]],
-                "terms": _terms(terms_of.get(factor, terms.iloc[:0]), fdr, place),
+                "terms": _terms(terms_of.get(factor, tested.iloc[:0]), fdr, place),
                 "activity": _activity(row, members),
             }
         )
@@ -107,7 +112,7 @@ def cohort(
         "note": source_note(manifest["source"]),
         "about": _about(manifest),
         "threshold": threshold,
-        "fdr": fdr,
+        "fdr": None if terms is None else fdr,
         "groups": [
             {
                 "name": group,

@@ -9,7 +9,7 @@ from mssvae.figures._common import require_columns
 _METRICS = (("consensus", "shared"), ("consensus", "specific"), ("disentanglement", "all"))
 
 
-def cohort_findings(title: str, factors: pd.DataFrame, shares: pd.DataFrame) -> str:
+def cohort_findings(title: str, factors: pd.DataFrame, shares: pd.DataFrame | None) -> str:
     """Say in a line of reStructuredText how many factors a cohort has, and how many are enriched.
 
     Parameters
@@ -20,23 +20,25 @@ def cohort_findings(title: str, factors: pd.DataFrame, shares: pd.DataFrame) -> 
         One row per factor: ``kind`` (``"shared"`` or ``"specific"``), ``study`` (of a specific
         factor), ``n_nonzero`` (genes with a weight).
     shares
-        What ``factors.enriched_shares`` returned.
+        What ``factors.enriched_shares`` returned; None if gene sets were not tested.
     """
     require_columns(factors, ["kind", "study", "n_nonzero"], "factors")
-    require_columns(shares, ["kind", "study", "n_gene_sets", "n_enriched"], "enriched shares")
     shared, specific = (factors[factors["kind"] == kind] for kind in ("shared", "specific"))
     by_group = "; ".join(
         f"{_escaped(group)}: {_in_use(rows)}" for group, rows in specific.groupby("study")
     )
+    found = (
+        f"- **{_escaped(title)}**: genes have {_in_use(shared)} shared factors and "
+        f"{_in_use(specific)} specific ones{f' ({by_group})' if by_group else ''}."
+    )
+    if shares is None:
+        return f"{found} Their gene sets were not tested for processes."
+    require_columns(shares, ["kind", "study", "n_gene_sets", "n_enriched"], "enriched shares")
     enriched = ", ".join(
         f"{row.n_enriched} of {row.n_gene_sets} {row.kind} ones"
         for row in shares[shares["study"] == "all"].itertuples()
     )
-    return (
-        f"- **{_escaped(title)}**: genes have {_in_use(shared)} shared factors and "
-        f"{_in_use(specific)} specific ones{f' ({by_group})' if by_group else ''}. Of the factors "
-        f"with a gene set, {enriched} have an enriched process."
-    )
+    return f"{found} Of the factors with a gene set, {enriched} have an enriched process."
 
 
 def simulation_findings(title: str, summary: pd.DataFrame) -> str:

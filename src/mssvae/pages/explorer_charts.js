@@ -39,7 +39,8 @@ function drawOverview({ name, cohort, index }) {
       y: factors.map((factor) => factor.n_genes),
       customdata: factors.map((factor) => [factor.name, nEnriched(cohort, factor)]),
       hovertext: factors.map((factor) => lines(factor.name, 60)),
-      hovertemplate: "%{hovertext}<br>%{y} genes<br>%{customdata[1]} enriched processes<extra></extra>",
+      hovertemplate: "%{hovertext}<br>%{y} genes"
+        + `${tested(cohort) ? "<br>%{customdata[1]} enriched processes" : ""}<extra></extra>`,
       marker: {
         color: look.colour,
         pattern: { shape: look.pattern, fgcolor: "#fff", fillmode: "overlay", size: 7, solidity: 0.35 },

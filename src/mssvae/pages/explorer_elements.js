@@ -38,6 +38,11 @@ function link(text, address) {
   return element("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
+// Ensembl knows its own ids alone.
+function geneLink(text, id) {
+  return id.startsWith("ENS") ? link(text, `https://www.ensembl.org/id/${encodeURIComponent(id)}`) : text;
+}
+
 function download(name, header, rows) {
   const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${String(cell).replaceAll('"', '""')}"` : cell);
   const text = [header, ...rows].map((row) => row.map(quoted).join(",") + "\n").join("");

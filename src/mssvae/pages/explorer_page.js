@@ -28,10 +28,12 @@ function render() {
   at("name").textContent = factor.name;
   at("summary").textContent = (factor.group === null ? "Shared by all groups. " : `Specific to ${factor.group}. `)
     + `${plural(factor.n_genes, "gene")} in its gene set (|weight| > ${cohort.threshold}), `
-    + `${factor.genes.length.toLocaleString("en")} with a weight that is not zero; `
-    + `${plural(nEnriched(cohort, factor), "enriched process")}.`;
+    + `${factor.genes.length.toLocaleString("en")} with a weight that is not zero`
+    + `${tested(cohort) ? `; ${plural(nEnriched(cohort, factor), "enriched process")}` : ""}.`;
   drawOverview(now);
-  for (const part of [drawGenes, fillGenes, drawProcesses, fillProcesses, drawActivity]) part({ ...now, factor });
+  at("processes-part").hidden = !tested(cohort);
+  const processes = tested(cohort) ? [drawProcesses, fillProcesses] : [];
+  for (const part of [drawGenes, fillGenes, ...processes, drawActivity]) part({ ...now, factor });
 }
 
 function step(by) {

@@ -39,6 +39,6 @@ function showGene(name, cohort, gene) {
       className: rank < factor.n_genes ? "" : "outside",
     })));
   at("found").replaceChildren(
-    element("h2", {}, symbol === id ? id : `${symbol}: ${text}`), link(id, `https://www.ensembl.org/id/${encodeURIComponent(id)}`),
+    element("h2", {}, symbol === id ? id : `${symbol}: ${text}`), geneLink(id, id),
     element("div", { className: "scroll" }, table));
 }

@@ -32,7 +32,7 @@ function fillGenes({ cohort, factor, gene: sought }) {
       const [id, symbol, name] = cohort.genes[gene];
       const outside = rank < factor.n_genes ? "" : "outside";
       return {
-        cells: [link(symbol, `https://www.ensembl.org/id/${encodeURIComponent(id)}`), name, number(factor.weights[rank])],
+        cells: [geneLink(symbol, id), name, number(factor.weights[rank])],
         className: id === sought ? `${outside} sought` : outside,
       };
     }));

@@ -2,6 +2,8 @@
 // after "#", so that a view can be bookmarked and the browser's "back" works.
 
 const { run, cohorts } = JSON.parse(at("data").textContent);
+// Cohorts may be without tests for processes.
+const tested = (cohort) => cohort.fdr !== null;
 const nEnriched = (cohort, factor) => factor.terms.filter((term) => term[3] < cohort.fdr).length;
 
 function decoded(part) {

@@ -9,7 +9,11 @@ from scipy import sparse
 
 from mssvae.errors import InputError
 from mssvae.simulate._counts import negative_binomial_counts
+from mssvae.simulate._factors import seed_for_files
+from mssvae.validation import require_columns, whole
 
+# Smallest and largest number of genes of a planted term.
+TERM_SIZE = (30, 120)
 # Samples of each group in GSE68086, in the order of Table 1.
 _PLATELET_GROUPS = {
     "Healthy": 55,
@@ -34,7 +38,7 @@ def cohort(
     n_genes: int = 12_000,
     n_shared: int = 12,
     n_specific: int = 3,
-    term_size: tuple[int, int] = (30, 120),
+    term_size: tuple[int, int] = TERM_SIZE,
     seed: int = 0,
 ) -> ad.AnnData:
     """Simulate a platelet-like cohort in which GO terms are the factors.
@@ -80,14 +84,21 @@ def cohort(
     Raises
     ------
     InputError
-        If a group has fewer than two samples, or ``go_gene_sets`` has too few genes or terms.
+        If a group has fewer than two samples or a name that the truth cannot have, a number is
+        none or out of its range, or ``go_gene_sets`` has too few genes or terms.
     """
-    groups = dict(_PLATELET_GROUPS if groups is None else groups)
-    for group, n in groups.items():
-        if n < 2:
-            raise InputError(
-                f"the group {group!r} has {n} samples to simulate: a group needs at least two"
-            )
+    groups = _checked_groups(_PLATELET_GROUPS if groups is None else groups)
+    n_genes, seed = whole("n_genes", n_genes), whole("seed", seed, 0)
+    n_shared, n_specific = whole("n_shared", n_shared, 0), whole("n_specific", n_specific, 0)
+    if n_shared + n_specific == 0:
+        raise InputError("there is no factor to simulate: raise n_shared or n_specific")
+    if np.shape(term_size) != (2,):
+        raise InputError(f"term_size must be a smallest and a largest number, not {term_size!r}")
+    term_size = tuple(whole("term_size", size) for size in term_size)
+    require_columns(go_gene_sets, ["ID", "gene"], "go_gene_sets")
+    gaps = int(go_gene_sets[["ID", "gene"]].isna().any(axis=1).sum())
+    if gaps:
+        raise InputError(f"go_gene_sets has {gaps} rows without ID or gene: drop them")
     rng = np.random.default_rng(seed)
 
     planted = _choose_terms(go_gene_sets, n_shared + n_specific * len(groups), term_size, rng)
@@ -140,12 +151,53 @@ def cohort(
         "kind": "synthetic",
         "accessions": [],
         "files": {},
-        "seed": seed,
+        "seed": seed_for_files(seed),
         "n_samples": adata.n_obs,
         "n_genes": adata.n_vars,
         "total_counts": int(adata.X.sum(dtype=np.float64)),
     }
     return adata
+
+
+def made_up_processes(n: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Return made-up processes for `cohort`, where no GO terms can be had.
+
+    Parameters
+    ----------
+    n
+        Number of processes, no two with a gene in common.
+    seed
+        Seed of their sizes, of the range ``TERM_SIZE``.
+
+    Returns
+    -------
+    DataFrame
+        One row per process and gene: ``ID``, ``Description``, ``gene``.
+    """
+    sizes = np.random.default_rng(seed).integers(TERM_SIZE[0], TERM_SIZE[1] + 1, n)
+    number = np.repeat(np.arange(1, n + 1), sizes)
+    return pd.DataFrame(
+        {
+            "ID": [f"made_up_{i:04d}" for i in number],
+            "Description": [f"made-up process {i}" for i in number],
+            "gene": [f"made_up_gene_{j:05d}" for j in range(1, len(number) + 1)],
+        }
+    )
+
+
+def _checked_groups(groups: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of samples of each group; raise InputError if they cannot be simulated."""
+    if not isinstance(groups, Mapping) or not groups:
+        raise InputError(f"groups must be numbers of samples by name of the group, not {groups!r}")
+    checked = {}
+    for group, n in groups.items():
+        # The truth is kept as true_<group> beside true_shared; a slash would split such a key.
+        if not isinstance(group, str) or group in ("", "shared", "specific") or "/" in group:
+            raise InputError(
+                f"no group may be called {group!r}: give text without '/', but shared and specific"
+            )
+        checked[group] = whole(f"the number of samples of group {group!r}", n, 2)
+    return checked
 
 
 def _choose_terms(

@@ -2,6 +2,13 @@
 
 import numpy as np
 
+from mssvae.errors import InputError
+
+# Whole numbers up to here are exact in double precision.
+MOST_COUNTS = 2.0**53
+# A mean of exactly zero would have no variation.
+_SMALLEST_MEAN = 1e-100
+
 
 def negative_binomial_counts(
     mean: np.ndarray, rng: np.random.Generator, phi: float = 0.1, nu: float = 60
@@ -10,6 +17,14 @@ def negative_binomial_counts(
 
     The biological coefficient of variation falls with the mean:
     ``BCV = (phi + 1 / sqrt(mean)) sqrt(nu / q)`` with ``q`` from chi-squared(nu).
+
+    Raises InputError if a count is too large.
     """
+    mean = np.maximum(mean, _SMALLEST_MEAN)
     variation = (phi + 1 / np.sqrt(mean)) * np.sqrt(nu / rng.chisquare(nu, mean.shape))
-    return rng.poisson(rng.gamma(1 / variation**2, mean * variation**2))
+    # Where squares overflow the counts would be too large as well.
+    with np.errstate(over="ignore", invalid="ignore"):
+        rate = rng.gamma(1 / variation**2, mean * variation**2)
+    if not rate.max() <= MOST_COUNTS:
+        raise InputError(f"a count would be larger than {MOST_COUNTS:,.0f}")
+    return rng.poisson(rate)

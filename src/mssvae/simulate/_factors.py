@@ -1,5 +1,6 @@
 """The simulation studies of section 4: nonlinear factors in several studies."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import anndata as ad
@@ -8,23 +9,36 @@ import pandas as pd
 from scipy import sparse
 
 from mssvae.errors import InputError
-from mssvae.simulate._counts import negative_binomial_counts
+from mssvae.simulate._counts import MOST_COUNTS, negative_binomial_counts
 from mssvae.simulate._masks import supports
+from mssvae.validation import number, whole
 
-_LEAST = {
+_WHOLE = {
     "n_studies": 2,
     "n_samples": 2,
+    "n_features": 1,
     "n_shared": 0,
     "n_specific": 0,
-    "factor_sd": 0,
-    "weight_variance": 0,
     "nonlinear_every": 3,  # Otherwise, three features in a row need not have two linear ones.
-    "noise_variance": 0,
-    "intercept_sd": 0,
-    "library_log_sd": 0,
-    "bcv_phi": 0,
-    "bcv_nu": 1,
+    "seed": 0,
 }
+# Beyond these, squares of factors times weights leave the range of float32.
+_LARGEST = 1e6
+_NUMBERS = {
+    "stray": (0, 1),
+    "factor_sd": (0, _LARGEST),
+    "shared_weight": (-_LARGEST, _LARGEST),
+    "specific_weight": (-_LARGEST, _LARGEST),
+    "weight_variance": (0, _LARGEST),
+    "noise_variance": (0, _LARGEST),
+    "intercept_sd": (0, _LARGEST),
+    "library_log_mean": (0, math.inf),
+    "library_log_sd": (0, math.inf),
+    "bcv_phi": (0, 100),
+    "bcv_nu": (1, math.inf),
+}
+# Samples x features, at most: 16 GiB in double precision.
+_MOST_VALUES, _MOST_STUDIES = 2**31, 10_000
 
 
 def gaussian(
@@ -100,13 +114,15 @@ def gaussian(
     Raises
     ------
     InputError
-        If a setting is out of its range or there are too few features for the factors.
+        If a setting is no finite number or out of its range, or there are too few features for the
+        factors.
     """
-    settings = {"simulator": "gaussian", **locals()}
-    rng = np.random.default_rng(seed)
+    settings = _checked({"simulator": "gaussian", **locals()})
+    rng = np.random.default_rng(settings["seed"])
     adata = _true_factors(settings, 0.0, rng)
     signal = np.vstack(list(_signals(adata, np.square)))
-    adata.X = (signal + rng.normal(0, np.sqrt(noise_variance), signal.shape)).astype(np.float32)
+    noise_sd = np.sqrt(settings["noise_variance"])
+    adata.X = (signal + rng.normal(0, noise_sd, signal.shape)).astype(np.float32)
     return adata
 
 
@@ -173,19 +189,33 @@ def rnaseq(
     Raises
     ------
     InputError
-        If a setting is out of its range or there are too few genes for the factors.
+        If a setting is no finite number or out of its range, or there are too few genes for the
+        factors.
     """
-    settings = {"simulator": "rnaseq", **locals()}
-    rng = np.random.default_rng(seed)
-    adata = _true_factors(settings, stray, rng)
-    intercept = rng.normal(0, intercept_sd, n_features)
+    settings = _checked({"simulator": "rnaseq", **locals()})
+    rng = np.random.default_rng(settings["seed"])
+    adata = _true_factors(settings, settings["stray"], rng)
+    intercept = rng.normal(0, settings["intercept_sd"], adata.n_vars)
     counts = []
     # One study at a time, as a dense matrix of all samples is large.
     for signal in _signals(adata, lambda z: np.sin(0.75 * np.pi * z)):
         expression = np.logaddexp(0, intercept + signal)
-        library = rng.lognormal(library_log_mean, library_log_sd, (len(signal), 1))
-        mean = library * expression / expression.sum(axis=1, keepdims=True)
-        study_counts = negative_binomial_counts(mean, rng, phi=bcv_phi, nu=bcv_nu)
+        total = expression.sum(axis=1, keepdims=True)
+        if not total.all():
+            raise InputError(
+                "a sample expresses no gene: lower shared_weight, specific_weight, factor_sd or "
+                "intercept_sd"
+            )
+        mean = _library(settings, len(signal), rng) * expression / total
+        try:
+            study_counts = negative_binomial_counts(
+                mean, rng, phi=settings["bcv_phi"], nu=settings["bcv_nu"]
+            )
+        except InputError as error:
+            raise InputError(
+                f"{error}: lower library_log_mean ({settings['library_log_mean']}) or bcv_phi "
+                f"({settings['bcv_phi']}), or raise bcv_nu ({settings['bcv_nu']})"
+            ) from error
         counts.append(sparse.csr_matrix(study_counts, dtype=np.float32))
     adata.X = sparse.vstack(counts, format="csr")
     return adata
@@ -193,7 +223,6 @@ def rnaseq(
 
 def _true_factors(settings: dict, stray: float, rng: np.random.Generator) -> ad.AnnData:
     """Draw masks and factors: what both simulators return, but for ``X``."""
-    settings = _checked(settings)
     n_samples, n_specific = settings["n_samples"], settings["n_specific"]
     studies = [f"study_{m + 1}" for m in range(settings["n_studies"])]
 
@@ -224,28 +253,61 @@ def _true_factors(settings: dict, stray: float, rng: np.random.Generator) -> ad.
         var=pd.DataFrame(index=[f"feature_{j + 1}" for j in range(settings["n_features"])]),
         obsm={"true_shared": shared, "true_specific": specific},
         varm=masks,
-        uns={"simulation": settings},
+        uns={"simulation": settings | {"seed": seed_for_files(settings["seed"])}},
     )
+
+
+def seed_for_files(seed: int) -> int | str:
+    """Return a seed as files can hold it: as text if it has more than 63 bits."""
+    return seed if seed < 2**63 else str(seed)
+
+
+def _library(settings: dict, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw library sizes, [n_samples x 1]."""
+    mean, sd = settings["library_log_mean"], settings["library_log_sd"]
+    library = rng.lognormal(mean, sd, (n_samples, 1))
+    if library.max() > MOST_COUNTS:
+        raise InputError(
+            f"a sample would have more than {MOST_COUNTS:.0g} counts: lower library_log_mean "
+            f"({mean}) or library_log_sd ({sd})"
+        )
+    return library
 
 
 def _checked(settings: dict) -> dict:
     """Check the settings; give every study its own number of samples and of specific factors."""
-    for name, least in _LEAST.items():
-        if name in settings and not np.all(np.asarray(settings[name]) >= least):
-            raise InputError(f"{name} is {settings[name]}: it must be at least {least}")
-    n_studies = settings["n_studies"]
-    by_study = {}
+    settings = dict(settings)
+    for name in _WHOLE.keys() & settings.keys() - {"n_samples", "n_specific"}:
+        settings[name] = whole(name, settings[name], _WHOLE[name])
+    for name in _NUMBERS.keys() & settings.keys():
+        settings[name] = number(name, settings[name], *_NUMBERS[name])
     for name in ("n_samples", "n_specific"):
-        values = np.asarray(settings[name])
-        if values.ndim == 0:
-            values = np.repeat(values, n_studies)
-        if len(values) != n_studies:
-            raise InputError(
-                f"{name} has {len(values)} entries for {n_studies} studies (n_studies): give one "
-                "number for all studies, or one for each"
-            )
-        by_study[name] = values.tolist()
-    return settings | by_study
+        settings[name] = _by_study(name, settings[name], settings["n_studies"])
+    n_samples, n_features = sum(settings["n_samples"]), settings["n_features"]
+    n_factors = settings["n_shared"] + sum(settings["n_specific"])
+    if max(n_samples, n_factors) * n_features > _MOST_VALUES:
+        raise InputError(
+            f"{n_features:,} features (n_features) of {n_samples:,} samples (n_samples) and "
+            f"{n_factors:,} factors (n_shared, n_specific) are too many for the memory: ask for at "
+            f"most {_MOST_VALUES:,} values"
+        )
+    return settings
+
+
+def _by_study(name: str, value: object, n_studies: int) -> list[int]:
+    """Return one whole number for each study."""
+    if n_studies > _MOST_STUDIES:
+        raise InputError(f"n_studies is {n_studies}: at most {_MOST_STUDIES:,} can be simulated")
+    try:
+        entries = list(value)
+    except TypeError:
+        entries = [value] * n_studies
+    if len(entries) != n_studies:
+        raise InputError(
+            f"{name} has {len(entries)} entries for {n_studies} studies (n_studies): give one "
+            "number for all studies, or one for each"
+        )
+    return [whole(name, entry, _WHOLE[name]) for entry in entries]
 
 
 def _signals(adata: ad.AnnData, h: Callable) -> Iterator[np.ndarray]:

@@ -50,13 +50,11 @@ def supports(
     Raises
     ------
     InputError
-        If the layout is unknown, ``stray`` is no share, there is no factor, or ``n_features`` is
+        If the layout is unknown, there is no factor, or ``n_features`` is
         too small for all factors.
     """
     if layout not in LAYOUTS:
         raise InputError(f"there is no layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
-    if not 0 <= stray <= 1:
-        raise InputError(f"stray is {stray}: it is a share, between 0 and 1")
     n_factors = n_shared + sum(n_specific)
     if n_factors == 0:
         raise InputError("there is no factor to simulate: raise n_shared or n_specific")
