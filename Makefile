@@ -1,5 +1,7 @@
 # `make reproduce`: from counts to figures, small version.  `make test`: the test suite.
 # `make report`: figures, tables and runtimes of the small version in one file, results/quick/report.html.
+# `make pictures`: the pictures of the README from these results; SIMULATIONS=results/paper takes the one
+# of the Gaussian study from another run.
 # `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
 # `make test-fresh`: both commands on a Debian with nothing but Python, venv, make and git, made for it.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
@@ -7,12 +9,13 @@
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
+SIMULATIONS ?= results/quick
 PIP = .venv/bin/pip install --disable-pip-version-check -q
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
 
-.PHONY: setup reproduce report test test-slurm test-fresh benchmark
+.PHONY: setup reproduce report pictures test test-slurm test-fresh benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -32,6 +35,9 @@ reproduce: setup
 
 report: setup  # of what `make reproduce` made
 	$(SNAKEMAKE) --configfile config/quick.yaml --report results/quick/report.html
+
+pictures: setup  # of what `make reproduce` made; Chromium must be installed
+	.venv/bin/python scripts/pictures.py results/quick $(SIMULATIONS) docs/images
 
 test: setup
 	.venv/bin/python -m pytest

@@ -12,6 +12,7 @@ from mssvae.files import read_table
 
 figure = figures.convergence(
     read_table(snakemake.input.history),
+    read_table(snakemake.input.factors),
     title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),
 )

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -127,6 +128,36 @@ class TestCohort:
         with pytest.raises(InputError, match=GENES[0]):
             pages.cohort(**content)
 
+    def test_an_infinite_weight(self):
+        content = tables()
+        content["masks"].iloc[2, 1] = np.inf
+        with pytest.raises(InputError, match=f"'shared_02' of row '{GENES[2]}' is inf"):
+            pages.cohort(**content)
+
+    @pytest.mark.parametrize("table", ["latent", "factors"])
+    def test_a_missing_posterior_mean_or_divergence(self, table):
+        content = tables()
+        content[table].iloc[0, -2] = np.nan
+        if table == "latent":
+            content[table].iloc[0, 0] = np.nan
+        with pytest.raises(InputError, match="factor 'shared_01' in group 'case'"):
+            pages.cohort(**content)
+
+    def test_a_process_with_a_gene_that_is_not_in_the_masks(self):
+        content = tables()
+        content["terms"].iloc[1, 5] = "ENSG1/ENSG2"
+        with pytest.raises(InputError, match="gene 'ENSG1' of GO:0000001 for the set 'shared_01'"):
+            pages.cohort(**content)
+
+    def test_the_ninth_group_has_a_pattern(self):
+        content = tables()
+        content["manifest"]["studies"] = [*"abcdefgh", "z"]
+        content["masks"] = content["masks"].iloc[:, :0]
+        content["factors"] = content["factors"].iloc[:0]
+        content["samples"]["group"] = [*"abcdefgh"]
+        groups = pages.cohort(**content)["groups"]
+        assert [group["pattern"] for group in groups] == [*[""] * 8, "/"]
+
     def test_a_sample_without_a_group(self):
         content = tables()
         content["samples"] = content["samples"].iloc[:-1]
@@ -193,6 +224,7 @@ addEventListener("load", async () => {
     await new Promise((done) => setTimeout(done, 300));
     seen[step] = Object.fromEntries([...document.querySelectorAll("[id]")].map(
       (node) => [node.id, node.innerText]));
+    seen[step].visible = at("factors").checkVisibility();
     seen[step].label = at("activity").getAttribute("aria-label");
   }
   function type(text) { at("search").value = text; at("search").oninput(); }
@@ -204,6 +236,13 @@ addEventListener("load", async () => {
   seen.links = [...document.links].map((link) => link.href);
   seen.resources = performance.getEntriesByType("resource").map((entry) => entry.name);
   seen.wide = document.documentElement.scrollWidth > innerWidth;
+  seen.outside = [...document.querySelectorAll("[role=img]")].filter((node) => {
+    const [svg, card] = [node.querySelector("svg"), node.closest("section")].map(
+      (part) => part.getBoundingClientRect());
+    const scrolls = node.parentElement.classList.contains("scroll");
+    const place = node.getBoundingClientRect();
+    return svg.right > place.right + 1 || (!scrolls && svg.right > card.right);
+  }).map((node) => node.id);
   await see("symbol", () => type("planted"));
   await see("words", () => type("for the test"));
   await see("id", () => type("ENSG00000000020"));
@@ -234,6 +273,17 @@ addEventListener("load", async () => {
     cohorts.other.factors[2].terms.forEach((term) => { term[3] = 0; });
     render();
   });
+  await see("rows", () => {
+    const factor = cohorts.other.factors[2];
+    factor.genes = [...cohorts.other.genes.keys()];
+    factor.weights = factor.genes.map(() => 1);
+    show("other", factor.name);
+    render();
+  });
+  await see("all_rows", () => document.querySelector("#genes-table tfoot button").click());
+  await see("late_row", () => show("other", "case_01", cohorts.other.genes[28][0]));
+  seen.found_row = document.querySelector(".sought").innerText;
+  await see("nothing", () => { cohorts.other.factors = []; render(); });
   await see("untested", () => { location.hash = "untested/shared_01"; });
   const visible = (node) => node.checkVisibility();
   seen.untested_links = [...document.links].filter(visible).map((link) => link.href);
@@ -247,8 +297,15 @@ addEventListener("load", async () => {
 })</script></body>"""
 
 
-class _Answer(BaseHTTPRequestHandler):
-    """Takes what the page sends at the end of the visit."""
+class _Visit(BaseHTTPRequestHandler):
+    """Hands out the page in a frame, and takes what the page sends at the end of the visit."""
+
+    def do_GET(self):
+        content = self.server.pages.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write((content or "").encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -261,12 +318,13 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 def visit(page, folder, width):
-    """Open the page in a window of a width, do what VISIT does and return what was seen."""
-    with HTTPServer(("127.0.0.1", 0), _Answer) as server:
-        server.timeout, server.answer = 120, None
-        end = VISIT.replace("ADDRESS", f'"http://127.0.0.1:{server.server_port}"')
-        path = folder / "page.html"
-        path.write_text(page.replace("<style>", WATCH + "<style>", 1).replace("</body>", end))
+    """Open the page in a frame of a width, do what VISIT does and return what was seen."""
+    # The window of a browser has a least width, a frame has none.
+    frame = f'<iframe src="page.html" style="width: {width}px; height: 900px; border: 0">'
+    page = page.replace("<style>", WATCH + "<style>", 1).replace("</body>", VISIT)
+    with HTTPServer(("127.0.0.1", 0), _Visit) as server:
+        server.pages = {"/": frame, "/page.html": page.replace("ADDRESS", '"/"')}
+        server.timeout, server.answer = 10, None
         command = [
             CHROMIUM,
             "--headless=new",
@@ -275,11 +333,13 @@ def visit(page, folder, width):
             "--no-first-run",
             "--proxy-server=127.0.0.1:9",  # Nobody listens there.
             f"--user-data-dir={folder / 'profile'}",
-            f"--window-size={width},900",
-            path.as_uri(),
+            "--window-size=1400,1000",
+            f"http://127.0.0.1:{server.server_port}/",
         ]
+        end = time.monotonic() + 120
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as browser:
-            server.handle_request()
+            while server.answer is None and time.monotonic() < end:
+                server.handle_request()
             browser.terminate()
     assert server.answer is not None, "the visit did not come to its end"
     return server.answer
@@ -358,6 +418,25 @@ class TestInABrowser:
     def test_another_cohort_can_be_chosen(self, seen):
         assert seen["cohort"]["title"].startswith("Another cohort")
 
+    def test_long_tables_show_all_rows_when_asked(self, seen):
+        caption = ["30 genes with a weight; those outside the gene set in grey"]
+        few, all_rows = (seen[step]["genes-table"].splitlines() for step in ("rows", "all_rows"))
+        assert few[:1] == all_rows[:1] == caption
+        assert few[-1].strip() == "Show all 30 rows"
+        assert [len(lines) - len(caption) - 1 for lines in (few, all_rows)] == [26, 30]
+
+    def test_a_gene_of_the_search_is_shown_however_small_its_weight(self, seen):
+        assert seen["found_row"].startswith("SYM28")
+
+    def test_a_fit_without_factors_says_so(self, seen):
+        assert seen["nothing"]["no-factor"].startswith("The fit has no factor")
+        assert not seen["nothing"]["visible"]
+        assert seen["opened"]["visible"]
+
+    def test_bars_and_groups_have_names(self, seen):
+        assert all(name in seen["opened"]["overview"] for name in FACTORS)
+        assert seen["opened"]["legend"].split() == ["shared", *GROUPS]
+
     def test_links_lead_to_pages_of_genes_and_processes(self, seen):
         assert f"https://www.ensembl.org/id/{GENES[0]}" in seen["links"]
         assert "https://www.ebi.ac.uk/QuickGO/term/GO:0000000" in seen["links"]
@@ -373,6 +452,7 @@ class TestInABrowser:
         assert lines[1] == f"GO:0000000,process 0,5,0.5,{' '.join(GENES[:3])}"
 
     def test_a_narrow_screen_needs_no_sideways_scrolling(self, page, seen, tmp_path):
-        narrow = visit(page, tmp_path, 500)
+        narrow = visit(page, tmp_path, 420)
         assert narrow["wide"] is seen["wide"] is False
+        assert narrow["outside"] == seen["outside"] == []
         assert narrow["problems"] == []

@@ -4,20 +4,26 @@ import os
 import runpy
 import subprocess
 import sys
+import unicodedata
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cbook import is_math_text
+from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 
 from mssvae import figures
 from mssvae.errors import InputError
-from mssvae.figures._common import group_colours
+from mssvae.figures import _common, _text, group_colours, group_looks
 from mssvae.files import write_table
+from mssvae.validation import MAX_GROUPS, validate_n_groups
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 NOTE = "synthetic data"
@@ -32,6 +38,13 @@ GROUPS = [
     "Pancreatic neuroendocrine tumours",
     "Hepatobiliary",
 ]
+LONG_NAMES = [
+    "Metastatic non small cell lung cancer of stage IV before the first line of treatment with "
+    "immune checkpoint inhibitors",
+    "Metastatic_non_small_cell_lung_cancer_of_stage_IV_after_treatment",
+    "a",
+    "",
+]
 # GO names of usual length, and the longest that the golden enrichment tables hold.
 PROCESSES = [
     "hemostasis",
@@ -44,11 +57,14 @@ PROCESSES = [
 ]
 
 
+SIGNS = ["_a", "x^2_{i}", "<b>&\"'", "C:\\temp", "Ωmega", "e\N{COMBINING ACUTE ACCENT}"]
+
+
 def make_factors(groups, n_shared, n_specific):
     rows = [(f"shared_{k:02d}", "shared", None) for k in range(1, n_shared + 1)]
     rows += [(f"{g}_{k:02d}", "specific", g) for g in groups for k in range(1, n_specific + 1)]
     factors = pd.DataFrame(rows, columns=["factor", "kind", "study"])
-    return factors.assign(n_genes=range(len(factors)))
+    return factors.assign(n_genes=range(len(factors)), n_nonzero=range(len(factors)))
 
 
 def make_processes(factors, n_top):
@@ -167,6 +183,14 @@ FIGURES = {
     ),
     "processes, half without": lambda: draw_processes(GROUPS[:6], 50, 10, "specific", 5, 0.5),
     "processes, one row": lambda: draw_processes(GROUPS[:1], 1, 1, "shared", 1),
+    "qc, long names": lambda: draw_qc(LONG_NAMES),
+    "masks, long names": lambda: draw_masks(LONG_NAMES, 5, 2, 200),
+    "masks, no factor": lambda: draw_masks([], 0, 0, 40),
+    "masks, no gene": lambda: draw_masks(GROUPS[:2], 3, 1, 0),
+    "processes, long names": lambda: draw_processes(LONG_NAMES, 2, 2, "specific", 3),
+    "processes, long names, three columns": lambda: draw_processes(
+        [f"{name}, {i}" for i, name in enumerate(LONG_NAMES * 3)], 2, 3, "specific", 5
+    ),
     "processes, no row": lambda: draw_processes(GROUPS, 50, 10, "specific", 5, 0),
 }
 
@@ -198,7 +222,7 @@ def test_nothing_overlaps_or_leaves_the_page(name, monkeypatch):
     i, j = np.nonzero(np.triu((high - low > 1).all(axis=2), k=1))
     assert [(texts[a], texts[b]) for a, b in zip(i, j, strict=True)] == []
     assert width <= 7
-    assert height <= 9 or name == "processes, 300 rows: taller than a page"
+    assert height <= 9 or "three columns" in name or "taller than a page" in name
     assert (boxes[:, :2] >= 0).all()
     assert (boxes[:, 2:] <= [figure.bbox.width, figure.bbox.height]).all()
     everything = figure.get_tightbbox(figure.canvas.get_renderer())
@@ -284,8 +308,8 @@ def run_script(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "groups",
-    [["1", "2"], ["1", "2", "NA", "None"], ["$a_$b", "x$^y", "\\$\\alpha$", "c"]],
-    ids=["numbers", "missing values", "formulas"],
+    [["1", "2"], ["1", "2", "NA", "None"], ["$a_$b", "x$^y", "\\$\\alpha$", "c"], SIGNS],
+    ids=["numbers", "missing values", "formulas", "signs"],
 )
 @pytest.mark.parametrize(
     ("name", "params", "our_formula"),
@@ -301,7 +325,7 @@ def test_figures_show_any_name_as_it_is_written(name, params, our_formula, group
     texts = run_script(name, groups, "Cells at 5 $^, not $_", **params)
     assert any(text.startswith("Cells at 5 $^, not $_: ") for text in texts)
     if name in ("qc", "masks") or params == {"kind": "specific"}:
-        for group in groups:
+        for group in map(partial(unicodedata.normalize, "NFC"), groups):
             assert any(text.startswith(group) for text in texts)
     formulas = [text for text in texts if text.startswith("formula: ")]
     assert bool(formulas) == bool(our_formula)
@@ -455,11 +479,27 @@ def test_process_of_an_unknown_factor_is_an_error():
         )
 
 
-def test_processes_of_an_absent_kind_are_an_error():
-    with pytest.raises(InputError, match="no factor is of the kind 'specific'"):
+@pytest.mark.parametrize("kind", ["shared", "specific"])
+def test_processes_of_a_fit_without_factors_say_so(kind, monkeypatch):
+    factors = make_factors([], 0, 0)
+    figure = figures.processes(make_processes([], 1), factors, kind=kind, title=TITLE)
+    texts, _ = drawn_texts(figure, monkeypatch)
+    assert any(text.startswith("the fit has no s") and "factor" in text for text in texts)
+
+
+def test_processes_of_an_unknown_kind_are_an_error():
+    with pytest.raises(InputError, match="kind must be one of shared, specific, not 'other'"):
         figures.processes(
-            make_processes(["shared_01"], 1), make_factors([], 2, 0), kind="specific", title=TITLE
+            make_processes(["shared_01"], 1), make_factors([], 2, 0), kind="other", title=TITLE
         )
+
+
+@pytest.mark.parametrize("column", ["FoldEnrichment", "p.adjust", "Count"])
+def test_processes_with_a_missing_number_are_an_error(column):
+    table = make_processes(["shared_01"], 2).astype({"Count": float})
+    table.loc[1, column] = np.nan
+    with pytest.raises(InputError, match=f"process table: '{column}' of row 1 is nan"):
+        figures.processes(table, make_factors([], 2, 0), kind="shared", title=TITLE)
 
 
 def test_history_without_epochs_is_an_error():
@@ -501,14 +541,24 @@ def test_missing_column_of_the_processes_is_named():
         figures.processes(table, factors.drop(columns="n_genes"), kind="shared", title=TITLE)
 
 
-def test_group_keeps_its_colour_whatever_the_order():
-    assert group_colours(GROUPS) == group_colours(GROUPS[::-1])
+def test_group_keeps_its_look_whatever_the_order():
+    assert group_looks(GROUPS) == group_looks(GROUPS[::-1])
     assert len(set(group_colours(GROUPS).values())) == 8
 
 
-def test_more_groups_than_colours_is_an_error():
-    with pytest.raises(InputError, match="9 groups"):
-        group_colours([*GROUPS, "Sepsis"])
+def test_as_many_groups_as_are_allowed_can_be_told_apart():
+    looks = group_looks(f"group {i:02d}" for i in range(MAX_GROUPS)).values()
+    assert len({(look.colour, look.hatch) for look in looks}) == MAX_GROUPS
+    assert len({(look.colour, look.marker) for look in looks}) == MAX_GROUPS
+    assert len({look.colour for look in list(looks)[:8]}) == 8
+
+
+def test_more_groups_than_can_be_told_apart_are_an_error():
+    groups = [f"group {i}" for i in range(MAX_GROUPS + 1)]
+    with pytest.raises(InputError, match=f"^{MAX_GROUPS + 1} groups, but .* at most {MAX_GROUPS}"):
+        group_looks(groups)
+    with pytest.raises(InputError, match=r"^sheet\.tsv: .* merge some"):
+        validate_n_groups(groups, "sheet.tsv")
 
 
 @pytest.mark.parametrize(("kind", "note"), [("geo", None), ("files", None), ("synthetic", NOTE)])
@@ -519,3 +569,142 @@ def test_source_note_marks_synthetic_counts(kind, note):
 def test_source_without_kind_is_an_error():
     with pytest.raises(InputError, match="'kind'"):
         figures.source_note({})
+
+
+@pytest.fixture
+def fonts(monkeypatch):
+    """Let the test change the fonts that matplotlib knows."""
+    caches = (_text._fonts_with, _text._word_width, _text._letters_of)
+    monkeypatch.setattr(fontManager, "ttflist", list(fontManager.ttflist))
+    for cached in caches:
+        cached.cache_clear()
+    yield fontManager
+    for cached in caches:
+        cached.cache_clear()
+
+
+def add_font(fonts, folder, name, letters):
+    """Give matplotlib a font with these letters, each a square."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for corner in ((100, 700), (800, 700), (800, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    glyphs = [".notdef", *(f"u{ord(letter):X}" for letter in letters)]
+    font = FontBuilder(1000)
+    font.setupGlyphOrder(glyphs)
+    font.setupCharacterMap(dict(zip(map(ord, letters), glyphs[1:], strict=True)))
+    font.setupGlyf(dict.fromkeys(glyphs, pen.glyph()))
+    font.setupHorizontalMetrics(dict.fromkeys(glyphs, (900, 100)))
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({"familyName": name, "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    path = folder / f"{name}.ttf"
+    font.save(path)
+    fonts.addfont(path)
+
+
+ODD = ["\N{LINEAR B SYLLABLE B008 A}", "\N{LINEAR B SYLLABLE B038 E}"]
+
+
+def test_letters_that_the_font_lacks_are_drawn_in_one_that_has_them(
+    fonts, tmp_path, recwarn, caplog
+):
+    add_font(fonts, tmp_path, "First", ODD[:1])
+    add_font(fonts, tmp_path, "Second", ODD)
+    for figure in (draw_masks(ODD, 2, 1, 40), draw_qc(ODD)):
+        figures.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
+        families = {tuple(text.get_fontfamily()) for text in figure.findobj(Text)}
+        assert families == {("DejaVu Sans", "Second")}
+    assert [str(each.message) for each in recwarn] == []
+    # A font without a bold face is told by matplotlib.
+    assert [each for each in caplog.records if each.name.startswith("mssvae")] == []
+
+
+def test_letters_that_no_font_has_are_told_with_the_name_and_the_font(
+    fonts, tmp_path, recwarn, caplog
+):
+    figure = draw_qc([f"{ODD[0]} group", "other"])
+    figures.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert f"{ODD[0]} group" in message
+    assert "other" not in message
+    assert "DejaVu Sans" in message
+    assert [str(each.message) for each in recwarn] == []
+
+
+def test_signs_that_cannot_be_drawn_do_not_stop_a_figure(tmp_path, caplog):
+    groups = ["tab\there", "bell\x07", "mark\ufeff", "half\ud800", "joined\u200d"]
+    figures.save(draw_qc(groups), tmp_path / "a.pdf", tmp_path / "a.png")
+    assert caplog.records == []
+
+
+def test_a_long_name_is_cut_in_its_middle():
+    name = " ".join(f"word{i}" for i in range(40))
+    with _common.style():
+        lines = _text.wrapped(name, 100, 7, max_lines=2).split("\n")
+        assert _text.wrapped("word0 word1", 100, 7, max_lines=2) == "word0 word1"
+        broken = _text.wrapped("x" * 60, 100, 7)
+    assert len(lines) == 2
+    assert lines[0].startswith("word0 word1")
+    assert " … " in " ".join(lines)
+    assert lines[1].endswith("word39")
+    assert broken.replace("\n", "") == "x" * 60
+
+
+def test_convergence_ends_in_the_numbers_of_the_masks(monkeypatch):
+    factors = make_factors(["a"], 6, 3)
+    factors["n_nonzero"] = [10, 0, 0, 5, 0, 7, 0, 1, 0]
+    history = make_history(100)
+    figure = figures.convergence(history, factors, title=TITLE)
+    texts, _ = drawn_texts(figure, monkeypatch)
+    assert {"shared (3 in the masks)", "specific (1 in the masks)", "(23 in the masks)"} <= {*texts}
+    dots = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "o"]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in dots] == [
+        (100, 3),
+        (100, 1),
+        (100, 23),
+    ]
+
+
+def test_epochs_before_anything_is_in_the_slab_are_marked_and_have_no_line(monkeypatch):
+    history = make_history(100)
+    counts = ["n_slab", "n_active_shared", "n_active_specific"]
+    history.loc[history["epoch"] <= 40, counts] = 0
+    figure = figures.convergence(history, title=TITLE)
+    for axes in figure.axes[4:]:
+        assert all(min(line.get_xdata()) == 41 for line in axes.lines)
+        assert sum(patch.get_hatch() is not None for patch in axes.patches) == 1
+    texts, _ = drawn_texts(figure, monkeypatch)
+    assert any("no weight in the slab yet" in text for text in texts)
+    history[counts] = 0
+    assert all(
+        len(axes.lines[0].get_xdata()) == 100
+        for axes in (figures.convergence(history, title=TITLE).axes)
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_cannot_be_drawn_are_named(value):
+    history = make_history(5)
+    history.loc[2, "elbo"] = value
+    with pytest.raises(InputError, match=f"history table: 'elbo' of row 2 is {value}"):
+        figures.convergence(history, title=TITLE)
+    factors = make_factors(["MS"], 2, 1)
+    masks = make_masks(factors, 10)
+    masks.loc["ENSG00000000003", "MS_01"] = value
+    with pytest.raises(InputError, match=f"'MS_01' of row 'ENSG00000000003' is {value}"):
+        figures.masks(masks, factors, title=TITLE)
+    samples, genes, steps = make_qc(["MS"])
+    genes.loc[7, "cpm_share"] = value
+    with pytest.raises(InputError, match=f"genes table: 'cpm_share' of row 7 is {value}"):
+        figures.qc(samples, genes, steps, **THRESHOLDS, title=TITLE)
+
+
+def test_quality_control_of_nothing_is_drawn(tmp_path):
+    empty = [table[:0] for table in make_qc(["MS"])]
+    figure = figures.qc(*empty, **THRESHOLDS, title=TITLE)
+    figures.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
+    assert figure.subfigs[0].axes[1].get_title("left") == "Genes: 0 of 0 kept"

@@ -6,7 +6,7 @@ from test_figures import drawn_texts
 
 from mssvae import figures, replicates, simulate
 from mssvae.errors import InputError
-from mssvae.figures._common import group_colours
+from mssvae.figures import group_colours
 from mssvae.figures._mask_pairs import pair_factors
 from mssvae.replicates import Factorisation
 
@@ -97,6 +97,22 @@ def draw_many_features():
     return figures.simulation(make_scores(), truth, replace_masks(fit, **spare), **SHOWN)
 
 
+def draw_many_methods():
+    scores = make_scores([f"method {i}" for i in range(12)], ("trained", "assigned"), n=3)
+    return draw_perfect(scores)
+
+
+def draw_long_names():
+    long = "a_method_with_a_name_of_many_letters_and_no_blank_at_all"
+    truth = replicates.truth(simulate.gaussian(10, n_studies=2))
+    names = {"study_1": "Non small cell lung cancer, before treatment", "study_2": "$x_$_" * 9}
+    truth = Factorisation(truth.masks, truth.factors.replace(names), truth.latent)
+    scores = make_scores([long, "_default", "$a$"])
+    return figures.simulation(
+        scores, truth, fit_like(truth), title=TITLE, method=long, replicate=101
+    )
+
+
 def draw_no_column():
     data = simulate.gaussian(200)
     truth = replicates.truth(data)
@@ -126,6 +142,8 @@ FIGURES = {
     "5,000 features": draw_many_features,
     "no column": draw_no_column,
     "worst": draw_worst,
+    "twelve methods: taller than a page": draw_many_methods,
+    "long names": draw_long_names,
 }
 
 
@@ -139,7 +157,7 @@ def test_nothing_overlaps_or_leaves_the_page(name, monkeypatch):
     assert [(texts[a], texts[b]) for a, b in zip(i, j, strict=True)] == []
     width, height = figure.get_size_inches()
     assert width <= 7
-    assert height <= 9
+    assert height <= 9 or "taller than a page" in name
     assert (boxes[:, :2] >= 0).all()
     assert (boxes[:, 2:] <= [figure.bbox.width, figure.bbox.height]).all()
 
@@ -288,6 +306,10 @@ def test_saving_a_figure_again_gives_equal_bytes(tmp_path):
         (lambda scores: scores[:0], "scores table: no score"),
         (lambda scores: scores.replace("trained", "fitted"), "unknown stage 'fitted'"),
         (
+            lambda scores: scores.assign(value=1.5),
+            "consensus of part 'shared' of replicate 101 for method 'paper' is 1.5, not between",
+        ),
+        (
             lambda scores: scores.query("metric != 'recovery' or method != 'paper'"),
             "no recovery of part 'shared' for method 'paper' at stage 'trained'",
         ),
@@ -323,3 +345,10 @@ def test_missing_column_of_a_factorisation_is_named():
     cut = Factorisation(truth.masks, truth.factors.drop(columns="study"))
     with pytest.raises(InputError, match="true factors table: no column 'study'"):
         figures.worst(make_scores(), cut, truth, **SHOWN)
+
+
+def test_a_score_that_no_replicate_has_is_drawn_as_none(monkeypatch):
+    scores = make_scores(["default"], n=3)
+    scores.loc[scores["part"] == "specific", "value"] = np.nan
+    texts, _ = drawn_texts(draw_perfect(scores), monkeypatch)
+    assert texts.count("none") == 3

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from test_workflow import snakemake, tiny_simulations, write_own_files
 
+from mssvae.files import read_table
+
 COHORT = "results/test/cohorts/mine"
 TOY = "results/test/simulations/toy"
 WANTED = {
@@ -140,3 +142,12 @@ def test_simulations_of_ones_own_are_no_figures_of_the_paper(report):
     results = embedded(report, "results")
     for figure in ("simulation", "worst"):
         assert "of the paper" not in results[f"{TOY}/figures/{figure}.png"]["caption"]
+
+
+def test_the_front_page_says_what_the_run_found(run, report):
+    front = embedded(report, "workflow-desc")
+    factors = read_table(run / "cohorts/mine/tables/factors.tsv")
+    n = (factors.loc[factors["kind"] == "shared", "n_nonzero"] > 0).sum()
+    assert f"<strong>My cohort</strong>: genes have {n} of 3 shared factors" in front
+    assert "<strong>Toy</strong>, method default, 1 data sets: median" in front
+    assert "problematic" not in front

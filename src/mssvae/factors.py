@@ -82,7 +82,8 @@ def enriched_shares(factors: pd.DataFrame, summary: pd.DataFrame, small: int = 5
         )
     table = factors.merge(summary[["set", "n_enriched"]], left_on="factor", right_on="set")
     for column in ("n_genes", "n_enriched"):
-        if not pd.api.types.is_numeric_dtype(table[column]):
+        # Tables without rows have no types when they are read from a file.
+        if len(table) and not pd.api.types.is_numeric_dtype(table[column]):
             raise InputError(f"{column} is of the type {table[column].dtype}: give whole numbers")
         gaps = table.loc[table[column].isna(), "factor"]
         if len(gaps):

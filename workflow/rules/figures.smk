@@ -73,6 +73,7 @@ rule figure_qc:
 rule figure_convergence:
     input:
         history="results/{run}/cohorts/{cohort}/fit/history.tsv",
+        factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
     output:

@@ -107,3 +107,43 @@ rule tables_page:
         "Showing all tables on a page"
     script:
         "../../scripts/tables_page.py"
+
+
+rule findings:
+    input:
+        factors=collect(
+            "results/{{run}}/cohorts/{cohort}/tables/factors.tsv", cohort=COHORTS
+        ),
+        shares=collect(
+            "results/{{run}}/cohorts/{cohort}/tables/enriched_shares.tsv",
+            cohort=ENRICHED,
+        ),
+        summary=branch(
+            bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
+        ),
+        code=library("pages/_findings.py"),
+    output:
+        # The front page of the report includes it.
+        findings="results/{run}/findings.rst",
+    log:
+        "results/{run}/logs/findings.log",
+    benchmark:
+        "results/{run}/benchmarks/findings.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cohorts=list(COHORTS),
+        enriched=ENRICHED,
+        # Functions, as Snakemake would look for wildcards in the braces of titles.
+        titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
+        simulations=lambda wildcards: {
+            name: setting["title"] for name, setting in SETTINGS.items()
+        },
+    message:
+        "Saying what the run found"
+    script:
+        "../../scripts/findings.py"

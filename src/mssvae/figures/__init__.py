@@ -4,7 +4,7 @@ No function here fits or tests anything, and none touches matplotlib's global st
 """
 
 from mssvae.figures._benchmark import benchmark
-from mssvae.figures._common import group_colours, save, source_note
+from mssvae.figures._common import group_colours, group_looks, save, source_note
 from mssvae.figures._convergence import convergence
 from mssvae.figures._masks import masks
 from mssvae.figures._processes import processes
@@ -16,6 +16,7 @@ __all__ = [
     "benchmark",
     "convergence",
     "group_colours",
+    "group_looks",
     "masks",
     "processes",
     "qc",

@@ -7,7 +7,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from mssvae.errors import InputError
-from mssvae.figures._common import PAGE_WIDTH, group_colours, literal, require_columns, style
+from mssvae.figures._common import (
+    PAGE_WIDTH,
+    group_looks,
+    in_style,
+    require_columns,
+    require_finite,
+)
+from mssvae.figures._text import literal, wrapped
 
 _PANELS = {
     "n_samples": "samples",
@@ -16,11 +23,9 @@ _PANELS = {
     "n_studies": "studies",
 }
 _PHASES = {"start_s_per_epoch": "-", "end_s_per_epoch": "--"}
-# So that points with nearly the same value can be told apart.
-_MARKERS = "osD^vPX*"
 
 
-@style()
+@in_style
 def benchmark(cost: pd.DataFrame) -> Figure:
     """Draw the time per epoch of each variant against samples, features, factors and studies.
 
@@ -38,21 +43,23 @@ def benchmark(cost: pd.DataFrame) -> Figure:
     Raises
     ------
     InputError
-        If a column or a sweep is missing.
+        If a column, a number or a sweep is missing, or there are more variants than a figure can
+        tell apart.
     """
     require_columns(cost, ["sweep", *_PANELS, "variant", *_PHASES, "limit_s_per_epoch"], "cost")
+    require_finite(cost, [*_PANELS, *_PHASES, "limit_s_per_epoch"], "cost")
     for sweep in _PANELS:
         if sweep not in cost["sweep"].to_numpy():
             raise InputError(f"cost table: no row of the sweep {sweep!r}")
     variants = list(cost["variant"].unique())
-    colours = group_colours(variants)
+    looks = group_looks(variants)
 
     figure = Figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
     figure.suptitle("Time per epoch")
     panels = figure.subplots(2, 2, sharey=True)
     for axes, (sweep, title) in zip(panels.flat, _PANELS.items(), strict=True):
         rows = cost[cost["sweep"] == sweep].sort_values(sweep)
-        for variant, marker in zip(variants, _MARKERS, strict=False):
+        for variant, (colour, _, marker) in looks.items():
             lines = rows[rows["variant"] == variant]
             for phase, dashes in _PHASES.items():
                 axes.plot(
@@ -61,8 +68,8 @@ def benchmark(cost: pd.DataFrame) -> Figure:
                     linestyle=dashes,
                     marker=marker,
                     markersize=3.5,
-                    color=colours[variant],
-                    markerfacecolor=colours[variant] if dashes == "-" else "white",
+                    color=colour,
+                    markerfacecolor=colour if dashes == "-" else "white",
                 )
         limits = rows[rows["variant"] == variants[0]]
         axes.plot(limits[sweep], limits["limit_s_per_epoch"], ":", marker=".", color="black")
@@ -71,15 +78,16 @@ def benchmark(cost: pd.DataFrame) -> Figure:
     for axes in panels[:, 0]:
         axes.set_ylabel("seconds per epoch")
     handles = [
-        Line2D([], [], color=colours[variant], marker=marker, markersize=3.5)
-        for variant, marker in zip(variants, _MARKERS, strict=False)
+        Line2D([], [], color=looks[variant].colour, marker=looks[variant].marker, markersize=3.5)
+        for variant in variants
     ]
     handles += [Line2D([], [], color="0.4", linestyle=dashes) for dashes in _PHASES.values()]
     handles.append(Line2D([], [], color="black", linestyle=":", marker="."))
     limit = f"one matrix product ({variants[0]})"
+    labels = [*variants, "start, all columns live", "end, sparse masks", limit]
     figure.legend(
         handles=handles,
-        labels=[*map(literal, variants), "start, all columns live", "end, sparse masks", limit],
+        labels=[literal(wrapped(label, 85, 6.5, max_lines=3)) for label in labels],
         loc="outside lower center",
         ncols=4,
     )

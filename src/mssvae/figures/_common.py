@@ -1,10 +1,11 @@
 """What all figures share: style, colours of groups, titles, checks of tables, and saving."""
 
+import functools
 import os
-import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -14,7 +15,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mssvae.errors import InputError
+from mssvae.figures._text import literal, quiet, use_fonts, wrapped
 from mssvae.files import atomic_path
+from mssvae.validation import validate_n_groups
 
 PAGE_WIDTH, PAGE_HEIGHT = 7.0, 9.0
 SHARED_COLOUR = "#7f7f7f"
@@ -31,29 +34,65 @@ _PALETTE = (
     "#000000",
 )
 
+# What tells a second and a third round of groups from the first: hatches.
+_HATCHES = ("", "//////", "......")
+_MARKERS = "osD^vPX*"
+
+
+class Look(NamedTuple):
+    """What a group, or whatever else is told apart, is drawn with."""
+
+    colour: str
+    hatch: str
+    marker: str
+
+
+SHARED_LOOK = Look(SHARED_COLOUR, "", "o")
+
 
 def style() -> AbstractContextManager:
-    """Return a context, also usable as a decorator, in which figures have the project's style."""
+    """Return a context in which figures have the project's style."""
     return matplotlib.rc_context(fname=Path(__file__).with_name("style.mplstyle"))
 
 
-def group_colours(groups: Iterable[str]) -> dict[str, str]:
-    """Assign a colour-blind-safe colour to each group, in alphabetical order of their names.
+def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Decorate a function that returns a figure: in the project's style, with all its letters."""
 
-    The order of display does not matter, so a group keeps its colour in all figures of a cohort.
+    @functools.wraps(draw)
+    def draw_in_style(*args: object, **kwargs: object) -> Figure:
+        with style():
+            figure = draw(*args, **kwargs)
+            use_fonts(figure)
+        return figure
+
+    return draw_in_style
+
+
+def group_looks(groups: Iterable[str]) -> dict[str, Look]:
+    """Assign a look to each group, in alphabetical order of their names.
+
+    The order of display does not matter, so a group keeps its look in all figures of a cohort. The
+    first eight have colours that the colour-blind can tell apart; the next ones have these again,
+    with another hatch and marker.
 
     Raises
     ------
     InputError
-        If there are more groups than colours that can be told apart (eight).
+        If there are more groups than looks (`mssvae.validation.MAX_GROUPS`).
     """
     groups = sorted(set(groups))
-    if len(groups) > len(_PALETTE):
-        raise InputError(
-            f"{len(groups)} groups, but a figure can tell at most {len(_PALETTE)} apart by colour: "
-            f"merge some of {', '.join(groups)}"
-        )
-    return dict(zip(groups, _PALETTE, strict=False))
+    validate_n_groups(groups)
+    looks = {}
+    for i, group in enumerate(groups):
+        turn, place = divmod(i, len(_PALETTE))
+        marker = _MARKERS[(place + turn) % len(_MARKERS)]
+        looks[group] = Look(_PALETTE[place], _HATCHES[turn], marker)
+    return looks
+
+
+def group_colours(groups: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each group's look; raises as `group_looks`."""
+    return {group: look.colour for group, look in group_looks(groups).items()}
 
 
 def text_colour_on(colour: str) -> str:
@@ -72,14 +111,22 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], table: str) -> 
             )
 
 
-def literal(text: str) -> str:
-    """Return a text that is not ours such that matplotlib takes no part of it for a formula."""
-    return text.replace("$", r"\$")
+def require_finite(frame: pd.DataFrame, columns: Iterable[str], table: str) -> None:
+    """Raise `InputError` naming the first value of ``columns`` that is missing or infinite."""
+    columns = list(columns)
+    bad = ~np.isfinite(frame[columns].to_numpy(dtype=float))
+    if bad.any():
+        i, j = np.argwhere(bad)[0]
+        raise InputError(
+            f"{table} table: {columns[j]!r} of row {frame.index[i]!r} is "
+            f"{frame[columns[j]].iloc[i]}, which cannot be drawn: correct or leave out the row"
+        )
 
 
 def full_title(cohort: str, subject: str, note: str | None) -> str:
     """Return whose data a figure shows and what of it, and below that the note, if any."""
-    title = textwrap.fill(f"{cohort}: {subject}", 80)  # as many characters as fit the page
+    size = {"size": matplotlib.rcParams["figure.titlesize"], "weight": "bold"}
+    title = wrapped(f"{cohort}: {subject}", 72 * PAGE_WIDTH - 30, **size)
     return literal(title if note is None else f"{title}\n[{note}]")
 
 
@@ -120,7 +167,7 @@ def save(figure: Figure, pdf: str | os.PathLike, png: str | os.PathLike) -> None
     pdf, png
         Paths to write.
     """
-    with style():
+    with style(), quiet():
         # Laying out again starts from the last result and moves things a little: do it once.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

@@ -13,16 +13,18 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import SubFigure
 
-from mssvae.figures._common import literal, require_columns
+from mssvae.figures._common import require_columns, require_finite
 from mssvae.figures._masks import _cells
+from mssvae.figures._text import literal, wrapped
 from mssvae.metrics import jaccard
 
 if TYPE_CHECKING:
     from mssvae.replicates import Factorisation
 
 _ROW_HEIGHT, _MAX_ROWS_HEIGHT = 0.11, 3.6  # inches
-_MIN_PANEL_HEIGHT, _MARGINS = 0.27, 0.85  # of a label with two lines; titles and colour bars
-_ABSENT = "0.88"  # grey of a row without a factor
+_LINE_HEIGHT, _MARGINS = 0.135, 0.85  # of a line of a label; titles and colour bars
+_NAME_WIDTH, _NAME_LINES = 75, 3  # of a panel, in points and lines
+_ABSENT, _HATCH = "0.88", "//////"  # of a row without a factor; no grey is in the scale of colours
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,15 @@ def pair_factors(truth: Factorisation, estimate: Factorisation) -> dict[str, Pai
     Raises
     ------
     InputError
-        If a table lacks a column, or truth and estimate do not have the same features.
+        If a table lacks a column, a weight is missing or infinite, or truth and estimate do not
+        have the same features.
     """
     from scipy.optimize import linear_sum_assignment
 
     for name, tables in (("true", truth), ("estimated", estimate)):
         require_columns(tables.factors, ["factor", "kind", "study"], f"{name} factors")
         require_columns(tables.masks, tables.factors["factor"], f"{name} masks")
+        require_finite(tables.masks, tables.factors["factor"], f"{name} masks")
     studies = pd.concat([truth.factors["study"], estimate.factors["study"]]).dropna()
     pairs = {}
     for panel in ("shared", *sorted(set(studies))):
@@ -93,7 +97,12 @@ def mask_pairs_height(pairs: dict[str, Pairing]) -> float:
 def _panel_heights(pairs: dict[str, Pairing]) -> list[float]:
     rows = [len(pair.true) for pair in pairs.values()]
     height = min(_ROW_HEIGHT, _MAX_ROWS_HEIGHT / max(sum(rows), 1))
-    return [max(n * height, _MIN_PANEL_HEIGHT) for n in rows]
+    lines = [2 + _name(panel).count("\n") for panel in pairs]
+    return [max(n * height, m * _LINE_HEIGHT) for n, m in zip(rows, lines, strict=True)]
+
+
+def _name(panel: str) -> str:
+    return wrapped(panel, _NAME_WIDTH, 7, max_lines=_NAME_LINES)
 
 
 def draw_mask_pairs(
@@ -107,9 +116,9 @@ def draw_mask_pairs(
 
     Factors are rows and features are columns, in the order of the tables; a panel holds the shared
     factors or those of one study. Every row has a true factor and the estimated one that matches
-    it, so that both sides can be compared; a grey row stands where there is none. Zeros are white
-    and the smallest weight has a colour. With more than 1,500 features a cell of the image stands
-    for several neighbours and shows the largest of their weights.
+    it, so that both sides can be compared; a hatched row stands where there is none. Zeros are
+    white and the smallest weight has a colour. With more than 1,500 features a cell of the image
+    stands for several neighbours and shows the largest of their weights.
 
     Parameters
     ----------
@@ -128,7 +137,7 @@ def draw_mask_pairs(
     ):
         weights = np.abs(tables.masks[tables.factors["factor"]].to_numpy())
         limit = np.quantile(weights[weights > 0], 0.99) if weights.any() else 1.0
-        colour = ScalarMappable(Normalize(0, limit), "cividis_r")
+        colour = ScalarMappable(Normalize(0, limit), "viridis_r")
         colour.set_cmap(colour.cmap.with_extremes(bad="white", under=_ABSENT))
         column[0].set_title(literal(title))
         for axes, (panel, pair) in zip(column, pairs.items(), strict=True):
@@ -136,7 +145,7 @@ def draw_mask_pairs(
             _draw_panel(axes, tables.masks, rows, colour)
             n_factors = len(rows) - rows.count(None)
             if name == "true":
-                axes.set_ylabel(f"{literal(panel)}\n{n_factors} true")
+                axes.set_ylabel(f"{literal(_name(panel))}\n{n_factors} true")
             else:
                 axes.yaxis.set_label_position("right")
                 axes.set_ylabel(f"{n_factors} estimated\n{pair.n_empty} empty")
@@ -144,7 +153,7 @@ def draw_mask_pairs(
             axes.yaxis.label.set(
                 rotation="horizontal", horizontalalignment=side, verticalalignment="center"
             )
-        axes.set_xlabel(f"{len(tables.masks):,} features; grey: no matching factor")
+        axes.set_xlabel(f"{len(tables.masks):,} features; hatched: no matching factor")
         figure.colorbar(
             colour,
             ax=column.tolist(),
@@ -171,5 +180,10 @@ def _draw_panel(
         cmap=colour.cmap,
         norm=colour.norm,
     )
+    for row, factor in enumerate(rows or [None]):
+        if factor is None:
+            axes.axhspan(
+                row - 0.5, row + 0.5, fill=False, hatch=_HATCH, edgecolor="0.55", linewidth=0
+            )
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, color="0.6")

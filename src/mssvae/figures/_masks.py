@@ -1,28 +1,32 @@
 """Heat map of the masks."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from mssvae.figures._common import (
     PAGE_WIDTH,
-    SHARED_COLOUR,
+    SHARED_LOOK,
+    Look,
     full_title,
-    group_colours,
-    literal,
+    group_looks,
+    in_style,
     require_columns,
-    style,
+    require_finite,
 )
+from mssvae.figures._text import literal, wrapped
 
 _HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT = 0.055, 0.55  # inches
+_NAME_WIDTH, _NAME_LINES = 90, 5  # of a group, in points and lines
+_LINE_HEIGHT = 0.125  # inches
 _MAX_CELLS = 1500  # about as many as a printer shows across the page
 
 
-@style()
+@in_style
 def masks(
     masks: pd.DataFrame, factors: pd.DataFrame, *, title: str, note: str | None = None
 ) -> Figure:
@@ -51,13 +55,15 @@ def masks(
     Raises
     ------
     InputError
-        If a column is missing, or there are more than eight studies.
+        If a column is missing, a weight is missing or infinite, or there are more studies than a
+        figure can tell apart.
     """
     require_columns(factors, ["factor", "kind", "study"], "factors")
     require_columns(masks, factors["factor"], "masks")
+    require_finite(masks, factors["factor"], "masks")
     panel_of = factors["study"].where(factors["kind"] == "specific", "shared").to_numpy()
     panels = list(dict.fromkeys(panel_of))
-    colours = group_colours(panel for panel in panels if panel != "shared")
+    looks = group_looks(panel for panel in panels if panel != "shared")
     weights = masks[factors["factor"]].to_numpy()
     live = np.flatnonzero((weights != 0).any(axis=0))
     genes = _genes_in_blocks(weights)
@@ -65,11 +71,22 @@ def masks(
 
     colour = ScalarMappable(Normalize(-limit, limit), "RdBu_r")
     shown = [live[panel_of[live] == panel] for panel in panels]
-    heights = [max(len(k) * _HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT) for k in shown]
+    labels = [
+        f"{wrapped(panel, _NAME_WIDTH, 7, max_lines=_NAME_LINES)}\n"
+        f"{len(k)} of {(panel_of == panel).sum()} factors"
+        for panel, k in zip(panels, shown, strict=True)
+    ]
+    heights = [
+        max(len(k) * _HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT, _LINE_HEIGHT * (label.count("\n") + 2))
+        for label, k in zip(labels, shown, strict=True)
+    ]
     figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + 1.4), layout="constrained")
     figure.suptitle(full_title(title, "masks", note))
+    if not panels:
+        figure.text(0.5, 0.5, "the fit has no factor", ha="center", va="center")
+        return figure
     all_axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for axes, panel, k in zip(all_axes, panels, shown, strict=True):
+    for axes, panel, label, k in zip(all_axes, panels, labels, shown, strict=True):
         if len(k):
             axes.imshow(
                 _cells(weights[np.ix_(genes, k)]).T,
@@ -80,18 +97,16 @@ def masks(
             )
         else:
             axes.text(0.5, 0.5, "all weights are zero", ha="center", va="center")
-        count = f"{len(k)} of {(panel_of == panel).sum()} factors"
         axes.set_ylabel(
-            f"{literal(textwrap.fill(panel, 18))}\n{count}",
+            literal(label),
             rotation="horizontal",
             horizontalalignment="right",
             verticalalignment="center",
+            labelpad=9,
         )
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color="0.8")
-        axes.spines["left"].set(
-            color=colours.get(panel, SHARED_COLOUR), linewidth=4, capstyle="butt"
-        )
+        _draw_strip(axes, looks.get(panel, SHARED_LOOK))
     axes.set_xlabel(
         f"{len(genes):,} genes with a non-zero weight (of {len(masks):,}), "
         "ordered by the factor of their largest weight"
@@ -102,8 +117,28 @@ def masks(
     return figure
 
 
+def _draw_strip(axes: Axes, look: Look) -> None:
+    """Draw the look of a group along the left side of its panel."""
+    point = 1 / (72 * PAGE_WIDTH)
+    axes.add_patch(
+        Rectangle(
+            (-8 * point, 0),
+            7 * point,
+            1,
+            transform=axes.transAxes,
+            clip_on=False,
+            facecolor=look.colour,
+            hatch=look.hatch,
+            edgecolor="white",
+            linewidth=0,
+        )
+    )
+
+
 def _genes_in_blocks(weights: np.ndarray) -> np.ndarray:
     """Return the positions of the genes with a non-zero weight, [n], in the order of display."""
+    if not weights.size:
+        return np.arange(0)
     size = np.abs(weights)
     factor = size.argmax(axis=1)
     weight = weights[np.arange(len(weights)), factor]

@@ -1,71 +1,38 @@
 """Enriched processes of each factor."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.textpath import text_to_path
-from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from mssvae.errors import InputError
 from mssvae.figures._common import (
     PAGE_HEIGHT,
     PAGE_WIDTH,
-    SHARED_COLOUR,
+    SHARED_LOOK,
     full_title,
-    group_colours,
-    literal,
+    group_looks,
+    in_style,
     require_columns,
-    style,
-    text_colour_on,
+    require_finite,
 )
-
-# Vertical positions are in lines of text; all other lengths are in points.
-_GAP, _HEADER = 0.35, 1.5  # below a factor, and for the name of a study
-_MARGIN, _TITLE, _LEGEND, _AXIS, _FOOTER, _FOOTER_FONT = 5, 14, 32, 28, 9, 6
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How rows are set in the columns of a page."""
-
-    n_columns: int
-    names: int  # width of the names of processes
-    min_line: float  # least and greatest height of a line
-    max_line: float
-
-
-_LAYOUTS = (
-    _Layout(1, names=235, min_line=8.0, max_line=9.0),
-    _Layout(2, names=165, min_line=6.0, max_line=6.6),
-    _Layout(3, names=112, min_line=5.8, max_line=6.2),
+from mssvae.figures._dots import Dots
+from mssvae.figures._process_columns import (
+    LAYOUTS,
+    LINE_SPACING,
+    MARGIN,
+    draw_column,
+    place,
+    split_columns,
 )
-_LINE_SPACING = 1.2  # height of a line over the size of its font
-_ELLIPSIS = 8  # room for the sign that a name is cut, and for the tick's distance from its label
+from mssvae.figures._text import literal, text_width, wrapped
+
+# In points.
+_TITLE, _LEGEND, _AXIS, _FOOTER, _FOOTER_FONT = 14, 32, 28, 9, 6
+_LABEL_WIDTH = 60  # of a factor
+_KINDS = ("shared", "specific")
 
 
-@dataclass(frozen=True)
-class _Block:
-    """The rows of one factor, with the names of its processes cut into lines."""
-
-    study: str
-    label: str
-    rows: pd.DataFrame
-    names: list[str]
-
-    @property
-    def heights(self) -> list[int]:
-        return [1 + name.count("\n") for name in self.names]
-
-
-@style()
+@in_style
 def processes(
     table: pd.DataFrame,
     factors: pd.DataFrame,
@@ -92,7 +59,7 @@ def processes(
         One row per factor, in the order of display: ``factor``, ``kind`` (``"shared"`` or
         ``"specific"``), ``study`` (of a specific factor), ``n_genes``.
     kind
-        Which factors to draw.
+        Which factors to draw. If there is none, the figure says so.
     title
         Title of the cohort.
     note
@@ -106,57 +73,71 @@ def processes(
     Raises
     ------
     InputError
-        If a column is missing, a row's factor is not in ``factors``, no factor is of the
-        ``kind``, or there are more than eight studies.
+        If a column is missing, a number is missing or infinite, a row's factor is not in
+        ``factors``, the ``kind`` is another, or there are more studies than a figure can tell
+        apart.
     """
     require_columns(table, ["set", "Description", "FoldEnrichment", "p.adjust", "Count"], "process")
     require_columns(factors, ["factor", "kind", "study", "n_genes"], "factors")
     unknown = set(table["set"]) - set(factors["factor"])
     if unknown:
         raise InputError(f"process table: set {min(unknown)!r} is not in the factors table")
+    if kind not in _KINDS:
+        raise InputError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
     factors = factors[factors["kind"] == kind]
-    if factors.empty:
-        raise InputError(f"factors table: no factor is of the kind {kind!r}")
     if kind == "shared":
         factors = factors.assign(study=kind)
-        colours = {"shared": SHARED_COLOUR}
+        looks = {"shared": SHARED_LOOK}
         subject = "processes of the shared factors"
     else:
-        colours = group_colours(factors["study"])
+        looks = group_looks(factors["study"])
         subject = "processes of the study-specific factors"
     # The study is the header of its factors, so their labels need not repeat it.
-    labels = [f.factor.removeprefix(f.study).strip(" _-:.") for f in factors.itertuples()]
+    labels = [
+        wrapped(
+            f.factor.removeprefix(f.study).strip(" _-:.") or f.factor,
+            _LABEL_WIDTH,
+            LAYOUTS[0].font,
+            max_lines=1,
+            weight="bold",
+        )
+        for f in factors.itertuples()
+    ]
     factors = factors.assign(label=labels)
     table = table[table["set"].isin(factors["factor"])]
+    require_finite(table, ["FoldEnrichment", "p.adjust", "Count"], "process")
 
     title = full_title(title, subject, note)
     footer = _footer(factors, table, summary, max_sets)
     top = _TITLE * (1 + title.count("\n")) + _LEGEND
     bottom = _AXIS + _FOOTER * (1 + footer.count("\n"))
     available = 72 * PAGE_HEIGHT - top - bottom
-    for layout in _LAYOUTS:
-        columns = _columns(table, factors, layout)
-        n_lines = max(_place(blocks)[1] for blocks in columns)
+    for layout in LAYOUTS:
+        columns = split_columns(table, factors, layout)
+        n_lines = max(place(blocks)[1] for blocks in columns)
         if n_lines * layout.min_line <= available:
             break
-    n_lines = max(n_lines, 3.0)  # room for what is said of a table without rows
+    n_lines = max(n_lines, 3)  # room for what is said of a table without rows
     line = float(np.clip(available / n_lines, layout.min_line, layout.max_line))
     width, height = 72 * PAGE_WIDTH, top + n_lines * line + bottom
 
     figure = Figure(figsize=(width / 72, height / 72))
-    figure.suptitle(title, x=_MARGIN / width, y=1 - 5 / height, ha="left", va="top")
-    figure.text(_MARGIN / width, 5 / height, literal(footer), va="bottom", fontsize=_FOOTER_FONT)
+    figure.suptitle(title, x=MARGIN / width, y=1 - 5 / height, ha="left", va="top")
+    figure.text(MARGIN / width, 5 / height, literal(footer), va="bottom", fontsize=_FOOTER_FONT)
     if table.empty:
-        figure.text(0.5, 0.5, "no factor has a process to show", ha="center", va="center")
+        none = "no factor has a process to show"
+        if factors.empty:
+            none = f"the fit has no {'shared' if kind == 'shared' else 'study-specific'} factor"
+        figure.text(0.5, 0.5, none, ha="center", va="center")
         return figure
-    strip = 8 + 4 * max(len(block.label) for blocks in columns for block in blocks)
-    dots = _Dots(table, line)
+    strip = 8 + max(text_width(literal(label), line / LINE_SPACING, "bold") for label in labels)
+    dots = Dots(table, line)
     for i, blocks in enumerate(columns):
-        left = i * width / layout.n_columns + _MARGIN + strip + layout.names
-        right = (i + 1) * width / layout.n_columns - _MARGIN
+        left = i * width / layout.n_columns + MARGIN + strip + layout.names
+        right = (i + 1) * width / layout.n_columns - MARGIN
         bounds = (left / width, bottom / height, (right - left) / width, n_lines * line / height)
         axes = figure.add_axes(bounds, ylim=(n_lines, 0))
-        _draw_column(axes, blocks, dots, colours, strip=strip, names=layout.names, line=line)
+        draw_column(axes, blocks, dots, looks, strip=strip, names=layout.names, line=line)
     dots.draw_legends(figure, y=1 - (top - 14) / height)
     return figure
 
@@ -180,7 +161,7 @@ def _footer(
         text += f" With such alone (number of genes): {_named(factors[enriched & ~shown])}."
     if (~enriched).any():
         text += f" Without one (number of genes): {_named(factors[~enriched])}."
-    return "\n".join(_wrap(text, 72 * PAGE_WIDTH - 2 * _MARGIN, _FOOTER_FONT))
+    return wrapped(text, 72 * PAGE_WIDTH - 2 * MARGIN, _FOOTER_FONT)
 
 
 def _named(factors: pd.DataFrame) -> str:
@@ -188,196 +169,3 @@ def _named(factors: pd.DataFrame) -> str:
         f"{study}: {', '.join(f'{f.label} ({f.n_genes:,})' for f in group.itertuples())}"
         for study, group in factors.groupby("study", sort=False)
     )
-
-
-def _wrap(text: str, width: float, font: float) -> list[str]:
-    """Split a text into lines of at most ``width`` points in a font of ``font`` points."""
-    properties = FontProperties(size=font)
-    words = text.split()
-    lines = words[:1]
-    for word in words[1:]:
-        longer = f"{lines[-1]} {word}"
-        if text_to_path.get_text_width_height_descent(longer, properties, False)[0] <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-def _name(process: str, layout: _Layout) -> str:
-    """Set the name of a process in at most two lines."""
-    lines = _wrap(process, layout.names - _ELLIPSIS, layout.max_line / _LINE_SPACING)
-    return "\n".join(lines[:2]) + (" …" if len(lines) > 2 else "")
-
-
-def _columns(table: pd.DataFrame, factors: pd.DataFrame, layout: _Layout) -> list[list[_Block]]:
-    """Split the factors with rows into columns of about equal height, none across two columns."""
-    blocks = []
-    for factor in factors.itertuples():
-        rows = table[table["set"] == factor.factor]
-        names = [_name(process, layout) for process in rows["Description"]]
-        if names:
-            blocks.append(_Block(factor.study, factor.label, rows, names))
-    heights = np.array([sum(block.heights) + _GAP for block in blocks])
-    middles = np.cumsum(heights) - heights / 2
-    column = (layout.n_columns * middles / heights.sum()).astype(int)
-    return [
-        [block for block, c in zip(blocks, column, strict=True) if c == i]
-        for i in range(layout.n_columns)
-    ]
-
-
-def _place(blocks: list[_Block]) -> tuple[list[float], float]:
-    """Return the line at which each factor of a column begins, and the number of lines."""
-    starts, end, study = [], 0.0, None
-    for block in blocks:
-        end += _HEADER if block.study != study else 0.0
-        starts.append(end)
-        end += sum(block.heights) + _GAP
-        study = block.study
-    return starts, end
-
-
-class _Dots:
-    """Scales of the dots, common to all columns."""
-
-    def __init__(self, table: pd.DataFrame, line: float):
-        significance = -np.log10(table["p.adjust"].clip(lower=np.finfo(float).tiny))
-        # A few very small p-values would leave one colour to all the others.
-        high = max(significance.quantile(0.95), significance.min() + 1)
-        self.colour = ScalarMappable(Normalize(significance.min(), high), "viridis_r")
-        self.extend = "max" if significance.max() > high else "neither"
-        self.max_count = table["Count"].max()
-        self.line = line
-        low, high = table["FoldEnrichment"].min(), table["FoldEnrichment"].max()
-        self.log = high > 10 * low
-        self.limits = (min(1.0, low / 1.3), high * 1.5) if self.log else (0.0, high * 1.12)
-
-    def diameter(self, count: pd.Series | int) -> pd.Series | float:
-        """Return the diameter in points: the area grows with the count, from a visible start."""
-        return 2 + (self.line - 2) * np.sqrt(count / self.max_count)
-
-    def draw(self, axes: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
-        significance = -np.log10(rows["p.adjust"].clip(lower=np.finfo(float).tiny))
-        axes.scatter(
-            rows["FoldEnrichment"],
-            y,
-            s=self.diameter(rows["Count"]) ** 2,
-            c=self.colour.to_rgba(significance),
-            edgecolor="0.25",
-            linewidth=0.3,
-            zorder=3,
-            clip_on=False,
-        )
-
-    def draw_legends(self, figure: Figure, y: float) -> None:
-        width, height = 72 * figure.get_size_inches()
-        axes = figure.add_axes((130 / width, y, 110 / width, 6 / height))
-        bar = figure.colorbar(self.colour, cax=axes, orientation="horizontal", extend=self.extend)
-        bar.locator = MaxNLocator(4, integer=True)
-        bar.ax.text(
-            -0.08,
-            0.5,
-            r"$-\log_{10}$ adjusted p-value",
-            transform=axes.transAxes,
-            ha="right",
-            va="center",
-        )
-        counts = sorted({max(1, round(self.max_count * share)) for share in (0.1, 0.4, 1.0)})
-        figure.legend(
-            handles=[
-                Line2D([], [], marker="o", linestyle="", color="0.5", ms=self.diameter(count))
-                for count in counts
-            ],
-            labels=[str(count) for count in counts],
-            title="genes of the factor in the process",
-            ncols=len(counts),
-            loc="center left",
-            bbox_to_anchor=(290 / width, y + 3 / height),
-        )
-
-
-def _draw_column(
-    axes: Axes,
-    blocks: list[_Block],
-    dots: _Dots,
-    colours: dict[str, str],
-    *,
-    strip: float,
-    names: float,
-    line: float,
-) -> None:
-    """Draw, from left to right, the strip of factors, the names of the processes and the dots."""
-    font = line / _LINE_SPACING
-    # Horizontal positions left of the axes, in axes widths.
-    point = 1 / (72 * axes.figure.get_figwidth() * axes.get_position().width)
-    left = -(names + strip) * point
-    beside = axes.get_yaxis_transform()
-    ticks, labels = [], []
-    study = None
-    for i, (block, start) in enumerate(zip(blocks, _place(blocks)[0], strict=True)):
-        heights = np.array(block.heights)
-        y = start + np.cumsum(heights) - heights / 2
-        end = start + heights.sum()
-        if block.study != study:
-            axes.text(
-                left,
-                start - 0.6,
-                literal(block.study),
-                transform=beside,
-                va="center",
-                fontsize=font + 0.5,
-                fontweight="bold",
-            )
-            study = block.study
-        # Alternating bands lead the eye from a factor to its dots.
-        axes.add_patch(
-            Rectangle(
-                (left, start),
-                1 - left,
-                end - start,
-                transform=beside,
-                clip_on=False,
-                color="0.94" if i % 2 else "0.98",
-                linewidth=0,
-                zorder=0,
-            )
-        )
-        colour = colours[block.study]
-        axes.add_patch(
-            Rectangle(
-                (left, start),
-                (strip - 3) * point,
-                end - start,
-                transform=beside,
-                clip_on=False,
-                color=colour,
-                linewidth=0,
-            )
-        )
-        axes.text(
-            left + (strip - 3) / 2 * point,
-            (start + end) / 2,
-            literal(block.label),
-            transform=beside,
-            ha="center",
-            va="center_baseline",
-            fontsize=font,
-            fontweight="bold",
-            color=text_colour_on(colour),
-        )
-        axes.hlines(y, 0, 1, transform=beside, color="0.8", linewidth=0.4, zorder=1)
-        dots.draw(axes, block.rows, y)
-        ticks.extend(y)
-        labels.extend(map(literal, block.names))
-    axes.set_yticks(ticks, labels, fontsize=font, linespacing=1.0)
-    axes.tick_params(axis="y", length=0, pad=3)
-    axes.spines["left"].set_visible(False)
-    if dots.log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(LogFormatter())
-        axes.xaxis.set_minor_formatter("")
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_xlim(dots.limits)
-    axes.set_xlabel("fold enrichment", loc="right")

@@ -1,6 +1,5 @@
 """What quality control removed."""
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,13 +14,16 @@ from mssvae.figures._common import (
     SHARED_COLOUR,
     full_title,
     group_colours,
-    literal,
+    in_style,
     require_columns,
-    style,
+    require_finite,
 )
+from mssvae.figures._text import literal, wrapped
+
+_LINE_HEIGHT = 0.115  # inches, of the labels
 
 
-@style()
+@in_style
 def qc(
     samples: pd.DataFrame,
     genes: pd.DataFrame,
@@ -60,13 +62,16 @@ def qc(
     Raises
     ------
     InputError
-        If a column is missing, ``groups`` are not those of the samples, or there are more than
-        eight.
+        If a column is missing, a number is missing or infinite, ``groups`` are not those of the
+        samples, or there are more than a figure can tell apart.
     """
     require_columns(samples, ["sample", "group", "counts", "kept"], "samples")
     require_columns(genes, ["gene", "counts", "cpm_share", "kept"], "genes")
     changes = [f"{kind}_{what}" for kind in ("samples", "genes") for what in ("removed", "left")]
     require_columns(steps, ["rule", *changes], "steps")
+    require_finite(samples, ["counts"], "samples")
+    require_finite(genes, ["counts", "cpm_share"], "genes")
+    require_finite(steps, changes, "steps")
 
     present = samples["group"].unique()
     groups = present if groups is None else groups
@@ -76,22 +81,28 @@ def qc(
             f"{', '.join(groups)}: name the same groups"
         )
 
+    sizes = samples.groupby("group").size()
+    names = [f"{wrapped(g, 85, 6.5, max_lines=4)}\n(n = {sizes[g]:,})" for g in groups]
+    rules = [wrapped(rule, 135, 6.5, max_lines=3) for rule in steps["rule"]]
     # Inches for the panels above and below, with room for the names of groups and of steps.
-    heights = [max(2.9, 0.9 + 0.38 * len(groups)), 0.5 + 0.25 * len(steps)]
+    row = 0.1 + _LINE_HEIGHT * max([2, *(1 + name.count("\n") for name in names)])
+    step = 0.02 + _LINE_HEIGHT * max([2, *(1 + rule.count("\n") for rule in rules)])
+    heights = [max(2.9, 0.9 + row * len(groups)), 0.5 + step * max(len(steps), 1)]
     figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + 0.5), layout="constrained")
     figure.suptitle(full_title(title, "quality control", note))
     top, bottom = figure.subfigures(2, 1, height_ratios=heights)
     left, right = top.subplots(1, 2)
-    _draw_samples(left, samples, groups, min_log_library)
+    _draw_samples(left, samples, dict(zip(groups, names, strict=True)), min_log_library)
     _draw_genes(right, genes, min_gene_counts, min_cpm_share)
     for axes, kind in zip(bottom.subplots(1, 2, sharey=True), ("samples", "genes"), strict=True):
-        _draw_steps(axes, steps, kind)
+        _draw_steps(axes, steps.assign(rule=rules), kind)
     return figure
 
 
 def _draw_samples(
-    axes: Axes, samples: pd.DataFrame, groups: Sequence[str], threshold: float
+    axes: Axes, samples: pd.DataFrame, groups: dict[str, str], threshold: float
 ) -> None:
+    """Draw the library sizes; ``groups`` gives the label of each group, in the order of rows."""
     colours = group_colours(groups)
     # Points of a group are spread vertically so that they do not hide each other.
     spread = np.random.default_rng(0).uniform(-0.3, 0.3, len(samples))
@@ -102,16 +113,18 @@ def _draw_samples(
     axes.scatter(x[kept], y[kept], s=5, c=samples["group"].map(colours)[kept], linewidth=0)
     axes.scatter(x[~kept], y[~kept], s=18, c="black", marker="x", linewidth=1, label="removed")
     axes.axvline(threshold, color=ACCENT_COLOUR, linestyle="--", label=f"ln = {threshold:g}")
-    sizes = samples.groupby("group").size()
-    names = [f"{g} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{sizes[g]:,})" for g in groups]
-    axes.set_yticks(range(len(groups)), [literal(textwrap.fill(name, 22)) for name in names])
-    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.set_yticks(range(len(groups)), [literal(label) for label in groups.values()])
+    axes.set_ylim(max(len(groups), 1) - 0.5, -0.5)
     axes.set_xlabel("library size, ln(counts)")
     axes.set_title(f"Samples: {kept.sum():,} of {len(samples):,} kept", pad=14)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0)
 
 
 def _draw_genes(axes: Axes, genes: pd.DataFrame, min_counts: float, min_share: float) -> None:
+    axes.set_title(f"Genes: {genes['kept'].sum():,} of {len(genes):,} kept", pad=14)
+    if genes.empty:
+        axes.text(0.5, 0.5, "no gene", transform=axes.transAxes, ha="center")
+        return
     # One is added so that genes without counts have a place on the logarithmic axis.
     cells = axes.hexbin(
         genes["counts"] + 1,
@@ -128,7 +141,6 @@ def _draw_genes(axes: Axes, genes: pd.DataFrame, min_counts: float, min_share: f
     axes.axhline(min_share, color=ACCENT_COLOUR, linestyle="--")
     axes.set_xlabel("counts over the kept samples + 1")
     axes.set_ylabel("share of samples above the CPM threshold")
-    axes.set_title(f"Genes: {genes['kept'].sum():,} of {len(genes):,} kept", pad=14)
     axes.figure.colorbar(cells, ax=axes, label="genes", fraction=0.05, pad=0.02)
 
 
@@ -140,9 +152,9 @@ def _draw_steps(axes: Axes, steps: pd.DataFrame, kind: str) -> None:
     for i, (n_left, n_removed) in enumerate(zip(left, removed, strict=True)):
         text = f" {n_left:,}" + (f" (−{n_removed:,})" if n_removed else "")
         axes.text(n_left + n_removed, i, text, va="center", fontsize=6.5)
-    axes.set_yticks(y, [literal(textwrap.fill(rule, 38)) for rule in steps["rule"]])
-    axes.set_ylim(len(steps) - 0.4, -0.6)
+    axes.set_yticks(y, [literal(rule) for rule in steps["rule"]])
+    axes.set_ylim(max(len(steps), 1) - 0.4, -0.6)
     # Room for the numbers at the ends of the bars.
-    axes.set_xlim(0, (left + removed).max() * 1.35)
+    axes.set_xlim(0, 1.35 * max((left + removed).max(), 1) if len(steps) else 1)
     axes.set_title(f"{kind.capitalize()} left after each step")
     axes.locator_params(axis="x", nbins=4)

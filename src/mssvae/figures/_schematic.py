@@ -8,7 +8,7 @@ from mssvae.figures._common import (
     PAGE_WIDTH,
     SHARED_COLOUR,
     group_colours,
-    style,
+    in_style,
     text_colour_on,
 )
 
@@ -30,7 +30,7 @@ _BOTTOM = _TOPS[1] - len(_MASK) * _CELL_HEIGHT
 _GREY = "0.4"
 
 
-@style()
+@in_style
 def schematic() -> Figure:
     """Draw the sparse multi-study model for two studies (figure 1 of the paper, section 2.2).
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mssvae.errors import InputError
@@ -16,10 +15,7 @@ from mssvae.figures._common import (
     PAGE_WIDTH,
     SHARED_COLOUR,
     full_title,
-    group_colours,
-    literal,
-    require_columns,
-    style,
+    in_style,
 )
 from mssvae.figures._mask_pairs import (
     Pairing,
@@ -27,28 +23,20 @@ from mssvae.figures._mask_pairs import (
     mask_pairs_height,
     pair_factors,
 )
+from mssvae.figures._scores import draw_scores, score_values, scores_height, stages
+from mssvae.figures._text import literal, wrapped
 
 if TYPE_CHECKING:
     import anndata as ad
 
     from mssvae.replicates import Factorisation
 
-_SCORES = (
-    ("consensus", "shared"),
-    ("consensus", "specific"),
-    ("relevance", "shared"),
-    ("relevance", "specific"),
-    ("recovery", "shared"),
-    ("recovery", "specific"),
-    ("disentanglement", "all"),
-)
-_STAGES = ("trained", "assigned")  # before and after the assignment of columns by Theorem 2
-_STRIPS_WIDTH = 0.8  # of the distance from one score to the next
-_SCORES_HEIGHT, _DATA_HEIGHT, _TITLE_HEIGHT = 2.1, 2.2, 0.4  # inches
+_DATA_HEIGHT, _TITLE_HEIGHT = 2.2, 0.4  # inches
+_LABEL_WIDTH = 60  # points
 _N_DATA_COLUMNS = 6  # of panels d and e together, a factor each
 
 
-@style()
+@in_style
 def simulation(
     scores: pd.DataFrame,
     truth: Factorisation,
@@ -62,13 +50,13 @@ def simulation(
 ) -> Figure:
     """Draw the results of a simulation study (figures 2 and 3 of the paper).
 
-    (a) Scores of all replicates (appendix C.1), methods side by side; a bar and a number mark the
-    median. If there are scores from before and after the assignment of columns by Theorem 2, those
-    before are hollow and the numbers are those after. (b, c) True and estimated masks of one
-    replicate, in matching rows; estimated factors whose weights are all zero are left out and
-    counted. (d, e), with ``data``: for some shared factors and some of the first study's own, a
-    linear and a nonlinear feature that load on this factor alone, against the posterior mean of
-    the estimated factor that matches it.
+    (a) Scores of all replicates (appendix C.1), methods side by side, in several rows if there are
+    many; a bar and a number mark the median. If there are scores from before and after the
+    assignment of columns by Theorem 2, those before are hollow and the numbers are those after.
+    (b, c) True and estimated masks of one replicate, in matching rows; estimated factors whose
+    weights are all zero are left out and counted. (d, e), with ``data``: for some shared factors
+    and some of the first study's own, a linear and a nonlinear feature that load on this factor
+    alone, against the posterior mean of the estimated factor that matches it.
 
     Parameters
     ----------
@@ -89,25 +77,27 @@ def simulation(
     Raises
     ------
     InputError
-        If a column or a score is missing, a stage is unknown, truth and estimate do not have the
-        same features, or the samples of ``data`` are not those of ``estimate.latent``.
+        If a column or a score is missing, a score is not between 0 and 1, a stage is unknown, there
+        are more methods than a figure can tell apart, truth and estimate do not have the same
+        features, or the samples of ``data`` are not those of ``estimate.latent``.
     """
     pairs = pair_factors(truth, estimate)
-    heights = [_SCORES_HEIGHT, mask_pairs_height(pairs)]
+    heights = [scores_height(scores), mask_pairs_height(pairs)]
     if data is not None:
         heights.append(_DATA_HEIGHT)
     figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + _TITLE_HEIGHT), layout="constrained")
     figure.suptitle(full_title(title, "simulation study", note))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights)
-    _draw_scores(parts[0].subplots(), scores)
-    titles = (f"b   True masks, replicate {replicate}", f"c   Estimated masks, method {method}")
+    draw_scores(parts[0], scores)
+    of = wrapped(f"Estimated masks, method {method}", 190, 7.5, max_lines=1, weight="bold")
+    titles = (f"b   True masks, replicate {replicate}", f"c   {of}")
     draw_mask_pairs(parts[1], truth, estimate, pairs, titles)
     if data is not None:
         _draw_data(parts[2], truth, estimate, pairs, data)
     return figure
 
 
-@style()
+@in_style
 def worst(
     scores: pd.DataFrame,
     truth: Factorisation,
@@ -142,9 +132,9 @@ def worst(
     figure = Figure(
         figsize=(PAGE_WIDTH, mask_pairs_height(pairs) + _TITLE_HEIGHT), layout="constrained"
     )
-    last = _stages(scores)[-1]
+    last = stages(scores)[-1]
     consensus = [
-        _values(scores, method, last, "consensus", part) for part in ("shared", "specific")
+        score_values(scores, method, last, "consensus", part) for part in ("shared", "specific")
     ]
     if replicate not in consensus[0].index:
         raise InputError(
@@ -160,83 +150,6 @@ def worst(
     titles = ("True masks", "Estimated masks")
     draw_mask_pairs(figure.subfigures(), truth, estimate, pairs, titles)
     return figure
-
-
-def _stages(scores: pd.DataFrame) -> list[str]:
-    """Return the stages that the scores are from, the last one last."""
-    require_columns(scores, ["method", "replicate", "stage", "part", "metric", "value"], "scores")
-    if scores.empty:
-        raise InputError("scores table: no score")
-    unknown = set(scores["stage"]) - set(_STAGES)
-    if unknown:
-        raise InputError(
-            f"scores table: unknown stage {sorted(unknown)[0]!r} (known: {', '.join(_STAGES)})"
-        )
-    return [stage for stage in _STAGES if stage in set(scores["stage"])]
-
-
-def _values(scores: pd.DataFrame, method: str, stage: str, metric: str, part: str) -> pd.Series:
-    """Return one score of a method, by replicate."""
-    wanted = {"method": method, "stage": stage, "metric": metric, "part": part}
-    rows = scores[np.logical_and.reduce([scores[key] == value for key, value in wanted.items()])]
-    if rows.empty:
-        raise InputError(
-            f"scores table: no {metric} of part {part!r} for method {method!r} at stage {stage!r}"
-        )
-    return rows.set_index("replicate")["value"].sort_index()
-
-
-def _draw_scores(axes: Axes, scores: pd.DataFrame) -> None:
-    stages = _stages(scores)
-    methods = scores["method"].unique().tolist()
-    colours = group_colours(methods)
-    strips = [(method, stage) for method in methods for stage in stages]
-    width = _STRIPS_WIDTH / len(strips)
-    for i, (metric, part) in enumerate(_SCORES):
-        for s, (method, stage) in enumerate(strips):
-            values = _values(scores, method, stage, metric, part)
-            middle = i - _STRIPS_WIDTH / 2 + (s + 0.5) * width
-            # In the order of the replicates, so that equal values do not hide each other.
-            x = middle + ((np.arange(len(values)) + 0.5) / len(values) - 0.5) * 0.8 * width
-            is_last = stage == stages[-1]
-            face = colours[method] if is_last else "none"
-            axes.scatter(
-                x, values, s=7, facecolor=face, edgecolor=colours[method], linewidth=0.4, alpha=0.8
-            )
-            median = values.median()
-            axes.hlines(median, middle - width * 0.45, middle + width * 0.45, color="black")
-            if is_last:
-                axes.text(middle, 1.06, f"{median:.2f}", ha="center", fontsize=6)
-    axes.set_ylim(-0.04, 1.15)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    axes.grid(axis="y")
-    axes.set_xlim(-0.5, len(_SCORES) - 0.5)
-    axes.set_xticks(range(len(_SCORES)), [f"{metric}\n{part}" for metric, part in _SCORES])
-    axes.tick_params(axis="x", length=0)
-    n_replicates = scores.groupby("method")["replicate"].nunique()
-    axes.set_title("a   Scores of all replicates")
-    handles = [
-        Line2D([], [], color=colours[method], marker="o", markersize=3, linewidth=0)
-        for method in methods
-    ]
-    labels = [literal(f"{method} (n = {n_replicates[method]})") for method in methods]
-    if len(stages) > 1:
-        edge = {"color": "black", "marker": "o", "markersize": 3, "linewidth": 0}
-        handles += [Line2D([], [], markerfacecolor="none", **edge), Line2D([], [], **edge)]
-        labels += ["as trained", "after the assignment"]
-    handles.append(Line2D([], [], color="black"))
-    labels.append("median")
-    axes.legend(
-        handles,
-        labels,
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=len(labels),
-        borderpad=0,
-        columnspacing=1.2,
-        handletextpad=0.3,
-        handlelength=1,
-    )
 
 
 def _draw_data(
@@ -268,8 +181,9 @@ def _draw_data(
     # No table names a study if there are only shared factors.
     for letter, half, n, panel in zip("de", halves, n_columns, pairs, strict=False):
         factors = "shared factors" if panel == "shared" else f"factors of {panel}"
-        heading = literal(f"{letter}   Data against {factors}")
-        half.suptitle(heading, x=0.01, ha="left", fontsize=7.5)
+        width = 72 * PAGE_WIDTH * n / _N_DATA_COLUMNS - 25
+        heading = wrapped(f"Data against {factors}", width, 7.5, max_lines=1, weight="bold")
+        half.suptitle(literal(f"{letter}   {heading}"), x=0.01, ha="left", fontsize=7.5)
         axes = half.subplots(2, n, squeeze=False)
         for each in axes.flat:
             each.set_axis_off()
@@ -281,8 +195,8 @@ def _draw_data(
             for row, kind in enumerate((~nonlinear, nonlinear)):
                 features = support.index[support[true] & alone & kind]
                 _draw_feature(axes[row, k], features, values, found, estimate.latent)
-            axes[0, k].set_title(literal(true), fontweight="normal", loc="center")
-            axes[1, k].set_xlabel(literal(found or ""))
+            axes[0, k].set_title(_short(true), fontweight="normal", loc="center")
+            axes[1, k].set_xlabel(_short(found) if found else "")
 
 
 def _draw_feature(
@@ -298,6 +212,11 @@ def _draw_feature(
     axes.scatter(
         latent[factor], values[features[0]], s=2, color=SHARED_COLOUR, linewidth=0, rasterized=True
     )
-    axes.set_ylabel(literal(features[0]))
+    axes.set_ylabel(_short(features[0]))
     axes.xaxis.set_major_locator(MaxNLocator(2))
     axes.yaxis.set_major_locator(MaxNLocator(2))
+
+
+def _short(name: str) -> str:
+    """Return the name of a factor or feature as a label of a small panel."""
+    return literal(wrapped(name, _LABEL_WIDTH, 7, max_lines=1))

@@ -1,6 +1,14 @@
 """Pages for a browser, each one self-contained HTML file that loads nothing from anywhere else."""
 
 from mssvae.pages._explorer import cohort, explorer
+from mssvae.pages._findings import cohort_findings, simulation_findings
 from mssvae.pages._tables import Table, tables
 
-__all__ = ["Table", "cohort", "explorer", "tables"]
+__all__ = [
+    "Table",
+    "cohort",
+    "cohort_findings",
+    "explorer",
+    "simulation_findings",
+    "tables",
+]

@@ -9,8 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mssvae.errors import InputError
-from mssvae.figures import group_colours, source_note
+from mssvae.figures import group_looks, source_note
+from mssvae.figures._common import require_columns, require_finite
 
+# One script, in this order.
+_SCRIPTS = ("elements", "view", "charts", "tables", "search", "page")
+# What plotly calls the hatches of the figures.
+_PATTERNS = {"": "", "//////": "/", "......": "."}
 _N_TERMS = 10
 _TERM_COLUMNS = ["ID", "Description", "FoldEnrichment", "p.adjust", "geneID"]
 
@@ -64,7 +69,8 @@ def cohort(
     ------
     InputError
         If masks and factors differ in their factors, a gene has no row in ``names``, a sample has
-        no group, or there are more than eight groups.
+        no group, a number that is to be shown is missing or infinite, a process names a gene
+        without a row in the masks, or there are more groups than a page can tell apart.
     """
     if list(masks) != factors["factor"].tolist():
         raise InputError("masks and factors table: not the same factors in the same order")
@@ -73,14 +79,16 @@ def cohort(
         names = pd.DataFrame({"gene": masks.index, "symbol": masks.index, "name": ""})
     if missing := place.keys() - set(names["gene"]):
         raise InputError(f"gene names: no row for {min(missing)!r}, which has a row in the masks")
+    require_finite(masks, factors["factor"], "masks")
     groups = manifest["studies"]
-    colours = group_colours(groups)
+    looks = group_looks(groups)
     group_of = samples.set_index("sample")["group"].reindex(latent.index)
     if group_of.isna().any():
         raise InputError(f"samples table: no group for {latent.index[group_of.isna()][0]!r}")
     members = {group: latent[group_of == group] for group in groups}
     names = names.set_index("gene").loc[masks.index].fillna({"name": ""})
     tested = pd.DataFrame(columns=["set", *_TERM_COLUMNS]) if terms is None else terms
+    _check_terms(tested, place)
     terms_of = dict(list(tested.groupby("set")))
 
     entries = []
@@ -96,15 +104,7 @@ def cohort(
                 "genes": order.tolist(),
                 "weights": [float(f"{weight:.4g}") for weight in weights[order]],
                 "terms": _terms(terms_of.get(factor, tested.iloc[:0]), fdr, place),
-                "activity": [
-                    {
-                        "group": group,
-                        "kl": round(row[f"kl_{group}"], 3),
-                        "values": part[factor].round(3).tolist(),
-                    }
-                    for group, part in members.items()
-                    if not part[factor].isna().all()
-                ],
+                "activity": _activity(row, members),
             }
         )
     return {
@@ -113,7 +113,14 @@ def cohort(
         "about": _about(manifest),
         "threshold": threshold,
         "fdr": None if terms is None else fdr,
-        "groups": [{"name": group, "colour": colours[group]} for group in groups],
+        "groups": [
+            {
+                "name": group,
+                "colour": looks[group].colour,
+                "pattern": _PATTERNS[looks[group].hatch],
+            }
+            for group in groups
+        ],
         "genes": [list(gene) for gene in names[["symbol", "name"]].itertuples(name=None)],
         "factors": entries,
     }
@@ -143,11 +150,43 @@ def explorer(run: str, cohorts: dict[str, dict[str, Any]]) -> str:
     folder = files(__package__)
     return Template(folder.joinpath("explorer.html").read_text()).substitute(
         css=folder.joinpath("page.css").read_text(),
-        js=folder.joinpath("explorer.js").read_text(),
+        js="\n".join(folder.joinpath(f"explorer_{name}.js").read_text() for name in _SCRIPTS),
         plotly=get_plotlyjs(),
         # No name in the data can end the script element that holds them.
         data=data.replace("<", r"\u003c"),
     )
+
+
+def _check_terms(terms: pd.DataFrame, place: dict[str, int]) -> None:
+    """Raise InputError for numbers that cannot be shown, and for genes without a row."""
+    require_columns(terms, ["set", *_TERM_COLUMNS], "terms")
+    require_finite(terms, ["FoldEnrichment", "p.adjust"], "terms")
+    for row in terms.itertuples():
+        unknown = [gene for gene in str(row.geneID).split("/") if gene not in place]
+        if unknown:
+            raise InputError(
+                f"terms table: gene {unknown[0]!r} of {row.ID} for the set {row.set!r} has no row "
+                "in the masks"
+            )
+
+
+def _activity(
+    row: dict[str, Any], members: dict[str, pd.DataFrame]
+) -> list[dict[str, str | float | list[float]]]:
+    """Return the posterior means of a factor by group, with the divergence from the prior."""
+    factor, shown = row["factor"], []
+    for group, part in members.items():
+        values = part[factor]
+        if values.isna().all():
+            continue  # Another group's factor.
+        kl = row[f"kl_{group}"]
+        if not np.isfinite([kl, *values]).all():
+            raise InputError(
+                f"factor {factor!r} in group {group!r}: a posterior mean in the latent table or "
+                f"'kl_{group}' in the factors table is missing or infinite"
+            )
+        shown.append({"group": group, "kl": round(kl, 3), "values": values.round(3).tolist()})
+    return shown
 
 
 def _terms(terms: pd.DataFrame, fdr: float, place: dict[str, int]) -> list[list[Any]]:
@@ -170,9 +209,9 @@ def _terms(terms: pd.DataFrame, fdr: float, place: dict[str, int]) -> list[list[
 
 def _about(manifest: dict[str, Any]) -> str:
     """Say in one line what was fitted, and with what."""
-    settings = manifest["settings"]
+    settings, n_groups = manifest["settings"], len(manifest["studies"])
     return (
-        f"{manifest['n_samples']:,} samples in {len(manifest['studies'])} groups, "
+        f"{manifest['n_samples']:,} samples in {n_groups} group{'s' * (n_groups != 1)}, "
         f"{manifest['n_features']:,} genes; started from {settings['n_shared']} shared and "
         f"{settings['n_specific']} specific factors per group, seed {settings['seed']}; "
         f"mssvae {manifest['mssvae']}, commit {manifest['commit'] or 'unknown'}"

@@ -1,0 +1,78 @@
+"""What a run found, for the front page of its report."""
+
+import re
+
+import pandas as pd
+
+from mssvae.figures._common import require_columns
+
+_METRICS = (("consensus", "shared"), ("consensus", "specific"), ("disentanglement", "all"))
+
+
+def cohort_findings(title: str, factors: pd.DataFrame, shares: pd.DataFrame | None) -> str:
+    """Say in a line of reStructuredText how many factors a cohort has, and how many are enriched.
+
+    Parameters
+    ----------
+    title
+        Title of the cohort.
+    factors
+        One row per factor: ``kind`` (``"shared"`` or ``"specific"``), ``study`` (of a specific
+        factor), ``n_nonzero`` (genes with a weight).
+    shares
+        What ``factors.enriched_shares`` returned; None if gene sets were not tested.
+    """
+    require_columns(factors, ["kind", "study", "n_nonzero"], "factors")
+    shared, specific = (factors[factors["kind"] == kind] for kind in ("shared", "specific"))
+    by_group = "; ".join(
+        f"{_escaped(group)}: {_in_use(rows)}" for group, rows in specific.groupby("study")
+    )
+    found = (
+        f"- **{_escaped(title)}**: genes have {_in_use(shared)} shared factors and "
+        f"{_in_use(specific)} specific ones{f' ({by_group})' if by_group else ''}."
+    )
+    if shares is None:
+        return f"{found} Their gene sets were not tested for processes."
+    require_columns(shares, ["kind", "study", "n_gene_sets", "n_enriched"], "enriched shares")
+    enriched = ", ".join(
+        f"{row.n_enriched} of {row.n_gene_sets} {row.kind} ones"
+        for row in shares[shares["study"] == "all"].itertuples()
+    )
+    return f"{found} Of the factors with a gene set, {enriched} have an enriched process."
+
+
+def simulation_findings(title: str, summary: pd.DataFrame) -> str:
+    """Say in lines of reStructuredText how well each method did on a simulation.
+
+    Parameters
+    ----------
+    title
+        Title of the simulation.
+    summary
+        Its rows of what ``replicates.summarise`` returned; of several stages the last counts.
+    """
+    columns = ["method", "stage", "metric", "part", "n", "median", "worst"]
+    require_columns(summary, columns, "summary")
+    lines = []
+    for method, rows in summary.groupby("method", sort=False):
+        rows = rows[rows["stage"] == rows["stage"].iloc[-1]].set_index(["metric", "part"])
+        scores = ", ".join(
+            f"{metric} {part} {rows.loc[(metric, part), 'median']:.2f} "
+            f"({rows.loc[(metric, part), 'worst']:.2f})"
+            for metric, part in _METRICS
+            if (metric, part) in rows.index
+        )
+        lines.append(
+            f"- **{_escaped(title)}**, method {_escaped(method)}, {rows['n'].iloc[0]} data sets: "
+            f"median (worst) {scores}."
+        )
+    return "\n".join(lines)
+
+
+def _in_use(factors: pd.DataFrame) -> str:
+    return f"{(factors['n_nonzero'] > 0).sum()} of {len(factors)}"
+
+
+def _escaped(name: object) -> str:
+    """Return a name such that no sign in it is markup."""
+    return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(str(name).split()))

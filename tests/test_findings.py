@@ -1,0 +1,64 @@
+"""What the front page of a report says of a run."""
+
+import pandas as pd
+from docutils.core import publish_parts
+
+from mssvae import pages
+from mssvae.factors import enriched_shares
+from mssvae.replicates import summarise
+
+GROUP = "*a_ `b` |c| \\\\ <d>"
+
+
+def html(text):
+    return publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["body"]
+
+
+def test_factors_and_enriched_shares_of_a_cohort():
+    factors = pd.DataFrame(
+        {
+            "factor": ["s1", "s2", "x1", "x2"],
+            "kind": ["shared", "shared", "specific", "specific"],
+            "study": [None, None, GROUP, GROUP],
+            "n_nonzero": [9, 0, 3, 4],
+            "n_genes": [9, 0, 3, 0],
+        }
+    )
+    summary = pd.DataFrame({"set": factors["factor"], "n_enriched": [2, 0, 0, 0]})
+    text = pages.cohort_findings("My _cohort_*", factors, enriched_shares(factors, summary))
+    shown = html(text)
+    assert "<strong>My _cohort_*</strong>: genes have 1 of 2 shared factors" in shown
+    assert f"{GROUP.replace('<', '&lt;').replace('>', '&gt;')}: 2 of 2)" in shown
+    assert "1 of 1 shared ones, 0 of 1 specific ones have an enriched process" in shown
+
+
+def test_a_cohort_without_factors():
+    factors = pd.DataFrame(columns=["factor", "kind", "study", "n_nonzero", "n_genes"])
+    shares = enriched_shares(factors, pd.DataFrame(columns=["set", "n_enriched"]))
+    assert "0 of 0 shared factors and 0 of 0 specific ones." in pages.cohort_findings(
+        "C", factors, shares
+    )
+
+
+def test_a_cohort_whose_gene_sets_were_not_tested():
+    factors = pd.DataFrame({"kind": ["shared"], "study": [None], "n_nonzero": [3]})
+    text = pages.cohort_findings("C", factors, None)
+    assert text.endswith(
+        "1 of 1 shared factors and 0 of 0 specific ones. "
+        "Their gene sets were not tested for processes."
+    )
+
+
+def test_scores_of_a_simulation_are_those_of_the_last_stage():
+    rows = [
+        ("toy", "default", i, stage, part, "consensus", value)
+        for stage, values in (("trained", (0.1, 0.2)), ("assigned", (0.5, 1.0)))
+        for i, value in enumerate(values)
+        for part in ("shared", "specific")
+    ]
+    columns = ["simulation", "method", "replicate", "stage", "part", "metric", "value"]
+    text = pages.simulation_findings("Toy", summarise(pd.DataFrame(rows, columns=columns)))
+    assert text == (
+        "- **Toy**, method default, 2 data sets: median (worst) consensus shared 0.75 (0.50), "
+        "consensus specific 0.75 (0.50)."
+    )
