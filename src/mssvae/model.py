@@ -41,7 +41,15 @@ from mssvae.parts import Price, read_parts
 from mssvae.provenance import fit_sources_sha256
 from mssvae.settings import PRESETS, FitSettings, model_settings
 from mssvae.surroundings import own_surroundings
-from mssvae.tables import FactorTables, assign, factor_table, factor_tables, write_factors
+from mssvae.tables import (
+    FactorTables,
+    assign,
+    factor_table,
+    factor_tables,
+    warn_of_other_explanations,
+    what_else_explains,
+    write_factors,
+)
 from mssvae.training import fit
 from mssvae.validation import listed
 
@@ -261,6 +269,7 @@ class MSSVAE:
             raise
         self.fit_settings = fit_settings
         self._warn_without_factors()
+        warn_of_other_explanations(self.factor_table())
         return self
 
     @own_surroundings()
@@ -420,7 +429,9 @@ class MSSVAE:
             ``factor``; ``kind``, shared or specific; ``study`` of a specific factor; ``n_nonzero``
             entries of its mask; and ``kl_<study>``, the mean over the study's samples of
             KL(q(z | x) || N(0, 1)) in nats, NaN where it is another study's. A shared factor whose
-            divergence is near zero in a study is not used by it.
+            divergence is near zero in a study is not used by it. ``r2_study``, the share of a
+            shared factor's variance that lies between studies, and for counts ``r_library``, the
+            correlation with the logarithm of library sizes: near 1 it is the depth of sequencing.
         """
         support = self.support
         table = support.kinds()
@@ -433,7 +444,11 @@ class MSSVAE:
             divergence = torch.cat([shared[self._rows(m)].mean(0), own.mean(0)]).cpu().numpy()
             uses = (table["kind"] == "shared") | (table["study"] == name)
             table.loc[uses, f"kl_{name}"] = divergence
-        return table
+        latent = self.latent()
+        library = None
+        if self.module.likelihood.uses_library:
+            library = np.log(self._values.sum(1).numpy())
+        return table.merge(what_else_explains(latent, self._study.numpy(), library), on="factor")
 
     def to_anndata(self, adata: anndata.AnnData) -> anndata.AnnData:
         """Return a copy of ``adata`` with the fitted factors.

@@ -11,8 +11,12 @@ import torch
 
 from mssvae.parts import Part, Price
 from mssvae.theorem2 import common_columns, split_columns
+from mssvae.validation import listed
 
 log = logging.getLogger(__name__)
+
+# Factors with more between studies, or a larger correlation with library sizes, are told.
+MOST_BY_STUDY, MOST_BY_LIBRARY = 0.3, 0.5
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,59 @@ def assign(
             moved.append((masks.specific[study], latent.specific[study], name))
     for mask, factors, name in moved:
         del mask[name], factors[name]
+
+
+def what_else_explains(
+    latent: FactorTables, study: np.ndarray, library: np.ndarray | None
+) -> pd.DataFrame:
+    """Return how far factors follow studies and depth instead of biology.
+
+    Parameters
+    ----------
+    latent : FactorTables
+    study : array [N]
+        The number of each sample's study.
+    library : array [N], optional
+        Logarithms of library sizes.
+
+    Returns
+    -------
+    DataFrame
+        ``factor``; ``r2_study`` of shared factors, and if there are library sizes ``r_library``.
+        NaN where a factor does not vary.
+    """
+    rows = []
+    by_sample = None if library is None else pd.Series(library, latent.shared.index)
+    for table in (latent.shared, *latent.specific.values()):
+        for name, values in table.items():
+            row = {"factor": name, "r2_study": np.nan}
+            varies = values.std() > 0
+            if table is latent.shared and varies:
+                means = values.groupby(study).transform("mean")
+                row["r2_study"] = means.var() / values.var()
+            if by_sample is not None:
+                depth = by_sample[values.index]
+                row["r_library"] = values.corr(depth) if varies and depth.std() > 0 else np.nan
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def warn_of_other_explanations(factors: pd.DataFrame) -> None:
+    """Log a warning of factors that follow studies or depth; of a table of the factors."""
+    for column, most, what in (
+        ("r2_study", MOST_BY_STUDY, "studies (r2_study)"),
+        ("r_library", MOST_BY_LIBRARY, "the library size (r_library)"),
+    ):
+        if column in factors:
+            found = factors.loc[factors[column].abs() > most, "factor"]
+            if len(found):
+                log.warning(
+                    "%d factors follow %s above %g, and may be no biology: %s; see factor_table()",
+                    len(found),
+                    what,
+                    most,
+                    listed(found),
+                )
 
 
 def write_factors(adata: anndata.AnnData, masks: FactorTables, latent: FactorTables) -> None:
