@@ -40,7 +40,7 @@ pictures: setup  # of what `make reproduce` made; Chromium must be installed
 	.venv/bin/python scripts/pictures.py results/quick $(SIMULATIONS) docs/images
 
 test: setup
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadscope
 
 test-slurm: setup
 	@sh scripts/setup_slurm.sh $(SLURM_PACKAGES)

@@ -264,7 +264,10 @@ class TestOtherFits:
         answer = subprocess.run(
             [sys.executable, "-c", command], capture_output=True, text=True, check=True
         )
-        loaded = {name.removeprefix("mssvae.") + ".py" for name in answer.stdout.split()}
+        packages = {"fitting", "moves"}
+        names = [name.removeprefix("mssvae.") for name in answer.stdout.split()]
+        names = [f"{name}.__init__" if name in packages else name for name in names]
+        loaded = {name.replace(".", "/") + ".py" for name in names}
         helpers = {"checkpoints.py", "errors.py", "files.py", "progress.py", "provenance.py"}
         helpers |= {"model_files.py", "tables.py"}
         assert loaded == set(FIT_SOURCES) | helpers

@@ -87,5 +87,5 @@ def test_a_log_file_is_written_whatever_standard_error_is(
     monkeypatch.setattr(sys, "stderr", stream)
     logs.log_to(tmp_path / "logs" / "log")
     logging.getLogger("mssvae").info("gene β")
-    assert "INFO mssvae: gene β" in (tmp_path / "logs" / "log").read_text(encoding="utf-8")
+    assert "INFO mssvae [log]: gene β" in (tmp_path / "logs" / "log").read_text(encoding="utf-8")
     assert stream is None or "gene β" in stream.text

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 TOOLS = Path(sys.executable).parent
 MODEL = {"n_shared": 3, "n_specific": 2, "hidden": [8, 8], "device": "cpu"}
-FIT = {"max_epochs": 5, "batch_size": 100}
+FIT = {"decoder": "nonlinear", "max_epochs": 5, "batch_size": 100}
 
 
 def snakemake(*arguments, folder=REPOSITORY, **environment):
@@ -65,7 +65,7 @@ def tiny_simulations():
                 "model": MODEL,
                 "methods": {
                     "paper": {"preset": "paper", "max_epochs": 2},
-                    "default": {"max_epochs": 2, "lr": 0.01},
+                    "default": {"decoder": "nonlinear", "max_epochs": 2, "lr": 0.01},
                 },
             },
             "toy_rna": {

@@ -37,6 +37,7 @@ FIT_SOURCES = (
     "moves/rotate.py",
     "moves/shear.py",
     "moves/split.py",
+    "inference.py",
     "restructure.py",
     "parts.py",
     "redundancy.py",
