@@ -213,9 +213,10 @@ class MSSVAE:
             ``"default"`` recovers best; ``"paper"`` has what the paper fixes (Table 2 for RNA data,
             appendix C.2) and trains the objective as written.
         checkpoint : path, optional
-            A file to keep the state of training in. If it is there, training goes on from it, and
-            gives the same numbers as without a break. It stays when training is done, in case the
-            results are lost before they are saved: delete it then. Default none.
+            A file to keep the state of training in, or a linear fit once it is done. If it is
+            there, training goes on from it, and gives the same numbers as without a break. It stays
+            when training is done, in case the results are lost before they are saved: delete it
+            then. Default none.
         checkpoint_seconds : float
             The checkpoint is written after an epoch, once so many seconds have passed since it was
             last.
@@ -247,12 +248,12 @@ class MSSVAE:
                 self.module.start(self._x)
             fit_settings = self._with_decoder(fit_settings)
             log.info("fit on %s with %s", self.device, fit_settings)
+            kept = None
+            if checkpoint is not None:
+                kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
             if fit_settings.decoder == "linear":
-                self._history = self._fit_linear(fit_settings)
+                self._history = self._fit_linear(fit_settings, kept)
             else:
-                kept = None
-                if checkpoint is not None:
-                    kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
                 self._history = fit(
                     self.module,
                     self._x,
@@ -667,16 +668,26 @@ class MSSVAE:
                 self._settings["likelihood"],
                 self._x,
                 self._study.to(self.device),
-                self._settings["n_shared"],
+                self._settings["n_shared"] + len(self._studies) * self._settings["n_specific"],
             )
             settings = replace(settings, decoder="nonlinear" if nonlinear else "linear")
         if settings.prior_scale == "auto":
             settings = replace(settings, prior_scale=settings.scale(len(self._x)))
         return settings
 
-    def _fit_linear(self, settings: FitSettings) -> pd.DataFrame:
-        """Fit the linear special case into the module; return the history."""
+    def _fit_linear(self, settings: FitSettings, checkpoint: Checkpoint | None) -> pd.DataFrame:
+        """Fit the linear special case into the module; return the history.
+
+        The checkpoint has the whole fit, which takes about as long as networks between two of
+        theirs.
+        """
         study = self._study.to(self.device)
+        saved = checkpoint.load() if checkpoint else None
+        if saved is not None:
+            self.module.hold_posteriors(np.bincount(self._study).tolist())
+            self.module.load_state_dict(saved["module"])
+            log.info("the fit is done, in %s", checkpoint.path)
+            return pd.DataFrame(saved["history"])
         state, history = fit_linear(
             self._settings["likelihood"],
             self._x,
@@ -688,6 +699,10 @@ class MSSVAE:
             len(self._x) / settings.scale(len(self._x)),
         )
         write_linear(state, self.module, study)
+        if checkpoint:
+            checkpoint.save(
+                {"module": self.module.state_dict(), "history": history.to_dict("records")}
+            )
         return history
 
     def _samples(

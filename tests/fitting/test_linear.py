@@ -251,6 +251,17 @@ def test_models_come_back_from_files(fitted, tmp_path):
     pd.testing.assert_frame_equal(loaded.factor_table(), model.factor_table())
 
 
+def test_a_fit_that_was_lost_is_in_its_checkpoint(fitted, tmp_path, monkeypatch):
+    adata, model = fitted
+    path = tmp_path / "checkpoint"
+    mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).fit(checkpoint=path)
+    monkeypatch.setattr("mssvae.model.fit_linear", None)
+    again = mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).fit(checkpoint=path)
+    pd.testing.assert_frame_equal(again.masks.wide(), model.masks.wide())
+    pd.testing.assert_frame_equal(again.latent().wide(), model.latent().wide())
+    pd.testing.assert_frame_equal(again.history, model.history)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_torch_defaults_and_seeds_do_not_matter(fitted, dtype):
     adata, model = fitted

@@ -25,7 +25,7 @@ class Thresholds:
     explained : float
         Share of what a line leaves of a factor's variance that a curve in another one explains, on
         samples that it was not fitted to. Largest on real data: 0.56, for one factor; on the
-        Gaussian simulations: 0.7 to 0.97, for a third of the factors (docs/method.md).
+        Gaussian simulations: 0.7 to 0.97, for five factors or more (docs/method.md).
     factors : int
         How many factors it has to be so for.
     outlying : float
@@ -40,13 +40,19 @@ class Thresholds:
 THRESHOLDS = Thresholds()
 
 
-def calls_for_networks(likelihood: str, x: Tensor, study: Tensor, n_shared: int) -> bool:
+def calls_for_networks(likelihood: str, x: Tensor, study: Tensor, n_factors: int) -> bool:
     """Return whether the factors of a linear analysis are functions of each other.
 
-    Parameters are as in ``fit_linear``. Where no factor is shared, no.
+    Parameters
+    ----------
+    likelihood, x, study
+        As in ``fit_linear``.
+    n_factors : int
+        Of the linear analysis, of all samples: as many as all studies have together, since a
+        factor and its square take two.
     """
-    state = start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific=0)
-    scores = np.concatenate([one.mean[:, :n_shared].cpu().numpy() for one in state.posteriors])
+    state = start(OBSERVATIONS[likelihood], x, study, n_factors, n_specific=0)
+    scores = np.concatenate([one.mean.cpu().numpy() for one in state.posteriors])
     shares = curved_shares(scores.astype(float))
     n = int((shares > THRESHOLDS.explained).sum())
     nonlinear = n >= THRESHOLDS.factors
