@@ -11,6 +11,7 @@ __all__ = ["MSSVAE", "InputError", "__version__"]
 _SUBMODULES = (
     "cohorts",
     "enrichment",
+    "evaluation",
     "factors",
     "figures",
     "metrics",

@@ -57,7 +57,6 @@ class _Course:
     state: LinearState
     history: list[dict[str, object]]
     lambda0: float = 0.0
-    weight: float = 0.0
 
     def iterate(self, bar=None, **selection: bool) -> float:
         """Update everything once; return the objective, in nats of all samples."""
@@ -108,7 +107,7 @@ def fit_linear(
         whether it was kept, and what the objective gained, in nats.
     """
     state = start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific)
-    course = _Course(state, [], weight=weight)
+    course = _Course(state, [])
     total = SCHEDULE.dense + len(rates) * SCHEDULE.rung + SCHEDULE.held
     with progress(range(total), total) as bar:
         _until_still(course, bar, SCHEDULE.dense, selects=False)
