@@ -9,6 +9,7 @@ from torch import Tensor
 from mssvae.fitting import result
 from mssvae.fitting.posteriors import expected_values
 from mssvae.fitting.posteriors import infer as infer_posterior
+from mssvae.fitting.state import CHUNK
 from mssvae.module import MultiStudyModule, normal_kl
 
 # Of a nonlinear decoder: Adam on the lower bound by the same draws in every step.
@@ -68,9 +69,13 @@ def _linear(module: MultiStudyModule, samples: Samples) -> Inferred:
         own = module.offset(study + 1) + torch.arange(module.n_specific)
         factors = torch.cat([factors, own])
     factors, observed = factors.to(samples.x.device), samples.observed.to(samples.x.device)
-    seen = parameters.of_features(observed)
-    posterior = infer_posterior(seen, study, samples.x[:, observed], factors)
-    return Inferred(posterior.mean, expected_values(parameters, study, factors, posterior))
+    seen, pieces = parameters.of_features(observed), []
+    for x in samples.x.split(CHUNK):
+        posterior = infer_posterior(seen, study, x[:, observed], factors)
+        expected = expected_values(parameters, study, factors, posterior)
+        pieces.append((posterior.mean, expected))
+    means, expected = zip(*pieces, strict=True)
+    return Inferred(torch.cat(means), torch.cat(expected))
 
 
 @torch.enable_grad()
@@ -108,7 +113,7 @@ def _nonlinear(module: MultiStudyModule, samples: Samples) -> Inferred:
             away = (library - module.library_mean).square() / module.library_variance
             loss = loss + 0.5 * away.sum()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward(inputs=parameters)
         optimiser.step()
     with torch.no_grad():
         everything = torch.arange(len(bias), device=device)

@@ -238,8 +238,9 @@ def read_new(
     study_key, layer = settings["study_key"], settings["layer"]
     if list(adata.obs).count(study_key) != 1 or adata.obs[study_key].isna().any():
         raise InputError(f"adata.obs[{study_key!r}], the study of each sample, is not there")
-    column = adata.obs[study_key].astype(str)
-    values = read_values(adata, layer, settings["likelihood"], (samples, features))[:, known]
+    column = adata.obs[study_key].astype(str).str.strip()
+    # Of the features that the model does not know, nothing matters.
+    values = read_values(adata[:, known], layer, settings["likelihood"], (samples, features[known]))
     codes, studies = pd.factorize(column)
     return NewSamples(samples, studies.tolist(), codes, features[known], values)
 
@@ -256,8 +257,10 @@ def observed_features(
     elif isinstance(observed, str):
         raise InputError(f"observed must be a list of features, not {observed!r}")
     observed = pd.Index([str(name) for name in observed])
+    if not len(observed):
+        raise InputError("observed is empty: name at least one feature")
     unknown = observed.difference(features, sort=False)
-    if len(unknown) or not len(observed):
+    if len(unknown):
         raise InputError(
             f"observed must be features of the model that adata has; these are none: "
             f"{listed(unknown)}"

@@ -229,13 +229,14 @@ class NegativeBinomial(nn.Module):
         return (x - mu) / variance.clamp_min(torch.finfo(x.dtype).tiny).sqrt()
 
     @staticmethod
-    def observed_output(x: Tensor) -> Tensor:
+    def observed_output(x: Tensor, log_scale: float | Tensor = 0.0) -> Tensor:
         """Return the outputs of the decoder that would have the counts as their means, [N, G].
 
-        At the observed library size. A zero counts as a half, which is where an output still means
-        something: softplus is almost 0 far below it.
+        At the observed library size; ``log_scale`` [G] is what linear fits have. A zero counts as a
+        half, which is where an output still means something: softplus is almost 0 far below it.
         """
-        return inverse_softplus(x.clamp_min(0.5) / NegativeBinomial.library(x)).to(x.dtype)
+        mean = x.clamp_min(0.5) / NegativeBinomial.library(x) / torch.as_tensor(log_scale).exp()
+        return inverse_softplus(mean).to(x.dtype)
 
     @staticmethod
     def log_prior(log_theta: Tensor) -> Tensor:

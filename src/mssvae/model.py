@@ -39,7 +39,7 @@ from mssvae.model_files import DATA, check_arrays, other_version, read_model, wr
 from mssvae.module import MultiStudyModule, normal_kl
 from mssvae.parts import Price, read_parts
 from mssvae.provenance import fit_sources_sha256
-from mssvae.settings import PRESETS, FitSettings, model_settings
+from mssvae.settings import LINEAR_SETTINGS, PRESETS, FitSettings, model_settings
 from mssvae.surroundings import own_surroundings
 from mssvae.tables import (
     FactorTables,
@@ -252,6 +252,11 @@ class MSSVAE:
             if checkpoint is not None:
                 kept = Checkpoint(checkpoint, self._identity(fit_settings), checkpoint_seconds)
             if fit_settings.decoder == "linear":
+                if unused := settings.keys() - LINEAR_SETTINGS:
+                    log.warning(
+                        "the fit is linear, to which %s are nothing: decoder='nonlinear' uses them",
+                        ", ".join(sorted(unused)),
+                    )
                 self._history = self._fit_linear(fit_settings, kept)
             else:
                 self._history = fit(
@@ -565,7 +570,7 @@ class MSSVAE:
 
     def manifest(self) -> dict:
         """Return what is needed to repeat the fit: settings, seed, versions and machine."""
-        packages = ("anndata", "numpy", "pandas", "scipy", "torch")
+        packages = ("anndata", "numpy", "pandas", "scikit-learn", "scipy", "torch")
         return {
             "mssvae": __version__,
             "settings": self.settings,
@@ -592,7 +597,7 @@ class MSSVAE:
             "data": self._data_sha256(),
             "studies of the samples": self._studies_sha256(),
             "code": fit_sources_sha256(),
-            **{name: version(name) for name in ("numpy", "scipy", "torch")},
+            **{name: version(name) for name in ("numpy", "scikit-learn", "scipy", "torch")},
             "device": self._device_name(),
             "threads": torch.get_num_threads(),
             "precision of products": fit_settings.product_precision(self.device),
@@ -721,6 +726,10 @@ class MSSVAE:
         x[:, self.var_names.get_indexer(features)] = values
         if self._units is not None:
             x = self._units.standardised(x)
+        x = x.float()
+        if not torch.isfinite(x[:, seen]).all():
+            i = int((~torch.isfinite(x[:, seen])).any(1).nonzero()[0])
+            raise InputError(f"sample {names[i]!r} has values that are too large to infer from")
         groups = []
         for number, name in enumerate(studies):
             if name not in self._studies and not new_studies:
@@ -729,7 +738,9 @@ class MSSVAE:
                 )
             known = self._studies.index(name) if name in self._studies else None
             rows = np.flatnonzero(study == number)
-            groups.append(Samples(rows, known, x[rows].float().to(self.device), seen))
+            if known is None:
+                log.info("study %r is new: its samples have the shared factors alone", name)
+            groups.append(Samples(rows, known, x[rows].to(self.device), seen))
         return names, groups
 
     def _fit_as_dict(self) -> dict | None:

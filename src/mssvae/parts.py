@@ -166,6 +166,8 @@ def read_parts(
     """
     n_studies = len(module.specific_masks)
     outputs = module.likelihood.observed_output(x)
+    if module.is_linear and module.likelihood.uses_library:
+        outputs = module.likelihood.observed_output(x, module.log_scale)
     rows = [torch.arange(len(x))]
     rows += [(study == m).nonzero().flatten() for m in range(n_studies)]
     parts = []
@@ -179,7 +181,9 @@ def read_parts(
         mask *= alive
         offset = module.offset(i)
         _normalise(module, mask, offset)
-        support = prior.in_slab(mask, module.etas[i], price.lambda0, price.lambda1) & (mask != 0)
+        support = mask != 0
+        if not module.is_linear:  # There the prior of the slab is flat: all entries are in it.
+            support &= prior.in_slab(mask, module.etas[i], price.lambda0, price.lambda1)
         alive &= support.any(0)
         weight = 1 / n_studies if i else 1.0  # Batches hold all studies alike.
         parts.append(

@@ -251,6 +251,8 @@ def has_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+# What a linear fit goes by.
+LINEAR_SETTINGS = {"decoder", "standardise", "prior_scale", "lambda0", "lambda1"}
 # "paper": the paper's (Table 2 for RNA data, appendix C.2) and the objective as written.
 # "default": what recovers the truth best (docs/method.md).
 PRESETS = {

@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal, nbinom
 
 import mssvae
 from mssvae import simulate
-from mssvae.errors import InputError
+from mssvae.errors import FitError, InputError
 from mssvae.fitting.loadings import update_loadings
 from mssvae.fitting.loop import fit_linear
 from mssvae.fitting.nonlinearity import calls_for_networks, curved_shares
@@ -313,3 +313,93 @@ def test_squares_call_for_networks_and_lines_do_not():
         study = torch.from_numpy(adata.obs["group"].astype("category").cat.codes.to_numpy().copy())
         x = torch.from_numpy(adata.X)
         assert calls_for_networks("gaussian", x, study.long(), 12) == nonlinear
+
+
+@pytest.mark.parametrize("shape", [(20, 40), (60, 12), (60, 1)])
+@pytest.mark.parametrize("decoder", ["auto", "linear"])
+def test_there_may_be_more_factors_than_samples_or_features(shape, decoder):
+    x = np.random.default_rng(0).normal(size=shape)
+    study = pd.DataFrame({"group": np.resize(["a", "b"], len(x))}, index=map(str, range(len(x))))
+    adata = ad.AnnData(x, study)
+    model = mssvae.MSSVAE(adata, likelihood="gaussian", device="cpu").fit(decoder=decoder)
+    assert model.masks.shared.shape == (shape[1], 50)
+
+
+def test_factors_of_samples_far_away_follow_them(fitted):
+    """The map is linear: ten times the data are ten times the factors."""
+    adata, model = fitted
+    far = adata.copy()
+    centre = model.units["centre"].to_numpy()
+    intercepts = model.module.intercepts.numpy() * model.units["scale"].to_numpy()
+    bias = model.module.decoder.output.bias.detach().numpy() * model.units["scale"].to_numpy()
+    codes = adata.obs["group"].astype("category").cat.codes.to_numpy()
+    offset = centre + bias + intercepts[codes]
+    far.X = offset + 10 * (adata.X - offset)
+    expected = 10 * model.transform(adata).shared
+    np.testing.assert_allclose(model.transform(far).shared, expected, rtol=1e-3, atol=1e-2)
+
+
+def test_copies_of_one_signal_can_be_fitted():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 1)) + 1e-3 * rng.normal(size=(400, 1500))
+    study = pd.DataFrame({"group": np.repeat(["a", "b"], 200)}, index=map(str, range(400)))
+    model = mssvae.MSSVAE(
+        ad.AnnData(x, study), likelihood="gaussian", n_shared=4, n_specific=2, device="cpu"
+    ).fit()
+    assert np.isfinite(model.latent().shared).all(axis=None)
+    assert (model.support.shared.sum() > 1400).any()
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e3])
+def test_units_do_not_matter_where_they_are_kept(fitted, unit):
+    adata, model = fitted
+    other = adata.copy()
+    other.X = (adata.X - adata.X.mean(0)) / adata.X.std(0) * unit
+    kept = mssvae.MSSVAE(other, likelihood="gaussian", **SIZES).fit(standardise=False)
+    assert (kept.support.wide() == model.support.wide()).all(axis=None)
+
+
+def test_values_that_no_precision_can_hold_are_told(fitted):
+    adata, model = fitted
+    far = adata.copy()
+    far.X = far.X.astype(float) * 1e200
+    with pytest.raises(InputError, match="sample 'sample_1' has values that are too large"):
+        model.transform(far)
+    other = adata.copy()
+    other.X = other.X.astype(float) * 1e25
+    new = mssvae.MSSVAE(other, likelihood="gaussian", **SIZES)
+    with pytest.raises((FitError, InputError)):
+        new.fit(standardise=False, decoder="linear")
+
+
+def test_new_samples_without_shared_factors_have_none():
+    adata = planted()
+    model = mssvae.MSSVAE(adata, likelihood="gaussian", n_shared=0, n_specific=2, device="cpu")
+    model.fit(decoder="linear")
+    new = adata[:3].copy()
+    new.obs["group"] = "new"
+    assert model.transform(new).shared.shape == (3, 0)
+
+
+def test_what_the_model_does_not_know_may_be_missing(fitted):
+    adata, model = fitted
+    unknown = ad.AnnData(
+        np.full((len(adata), 1), np.nan), adata.obs, pd.DataFrame(index=["unknown"])
+    )
+    more = ad.concat([adata, unknown], axis=1, merge="first")
+    np.testing.assert_allclose(model.transform(more).shared, model.transform(adata).shared)
+    with pytest.raises(InputError, match="observed is empty"):
+        model.predict(observed=[])
+
+
+def test_settings_that_are_nothing_to_a_linear_fit_are_told(caplog):
+    adata = planted()
+    mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).fit(lr=0.1, max_epochs=3)
+    assert "the fit is linear, to which lr, max_epochs are nothing" in caplog.text
+
+
+def test_all_entries_of_a_linear_fit_are_in_its_slab(fitted):
+    """So that ``assigned`` moves columns whole."""
+    _, model = fitted
+    masks, _ = model.assigned()
+    assert (masks.wide() != 0).sum().sum() == (model.masks.wide() != 0).sum().sum()

@@ -11,15 +11,21 @@ import math
 import torch
 from torch import Tensor
 
-from mssvae.fitting.state import LinearState, output_deviation, pairs, symmetric
+from mssvae.fitting.state import (
+    LinearState,
+    output_deviation,
+    pairs,
+    safe_cholesky,
+    symmetric,
+)
 
 # Prior precision of loadings, over their mean square in the column: what is estimated from few
 # samples is drawn towards zero. And of intercepts, over the square of the feature's spread.
 _RIDGE, _INTERCEPT_RIDGE = 1.0, 5.0
 # Sweeps of coordinate descent at a time.
 _SWEEPS = 4
-# No loading or intercept moves by more spreads at a time, and steps that lower the likelihood of
-# a feature are tried again this much shorter, so often.
+# No bias or intercept moves by more spreads at a time, nor a loading while all are free; steps that
+# lower the likelihood of a feature are tried again this much shorter, so often.
 _LONGEST, _SHORTER, _TRIES = 3.0, 0.4, 4
 # Columns with fewer entries hold no factor.
 _MIN_ENTRIES = 3
@@ -56,11 +62,11 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
     slope = slope - ridge * old
     diagonal = curvature.diagonal(dim1=1, dim2=2)
     diagonal += ridge + 1e-6 * diagonal.mean(1, keepdim=True) + 1e-8
-    limit = _LONGEST * state.spread.clamp_min(1e-6)
+    limit = _LONGEST * state.spread.clamp_min(1e-30)
     if selects or not grows:
         new = _coordinate_descent(old, slope, curvature, state.price, limit, selects, grows)
     else:
-        step = torch.cholesky_solve(slope[:, :, None], torch.linalg.cholesky(curvature))[:, :, 0]
+        step = torch.cholesky_solve(slope[:, :, None], safe_cholesky(curvature))[:, :, 0]
         new = old + torch.maximum(torch.minimum(step, limit[:, None]), -limit[:, None])
     if parameters.observation.uses_library:  # Otherwise the approximation is exact.
         new = _line_search(state, old, new, ridge)
@@ -113,7 +119,7 @@ def _moments(state: LinearState) -> tuple[Tensor, Tensor]:
 def _ridge(state: LinearState, terms: Tensor) -> Tensor:
     """Return the prior precisions of all terms, [G, P]."""
     n_factors = state.parameters.loadings.shape[1]
-    spread = state.spread.clamp_min(1e-6)[:, None]
+    spread = state.spread.clamp_min(1e-30)[:, None]
     relative = terms[:, :n_factors] / spread
     mean_square = relative.square().sum(0) / state.support.sum(0).clamp_min(1)
     ridge = torch.zeros_like(terms)

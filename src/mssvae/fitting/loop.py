@@ -1,18 +1,20 @@
 """The linear fit: posteriors and loadings in turn, while the prior asks for more and more."""
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from mssvae.errors import FitError
 from mssvae.fitting.loadings import entry_price, update_loadings
 from mssvae.fitting.observations import OBSERVATIONS
 from mssvae.fitting.posteriors import update_posteriors
 from mssvae.fitting.start import start
-from mssvae.fitting.state import LinearState, output_deviation
+from mssvae.fitting.state import LinearState, output_deviation, safe_cholesky
 from mssvae.moves import MOVES
 from mssvae.progress import progress
 
@@ -67,6 +69,11 @@ class _Course:
         if len(self.history) >= state.parameters.observation.noise_from:
             state.parameters.log_noise = _updated_noise(state)
         row = _row(state, self.lambda0)
+        if not math.isfinite(row["objective"]):
+            raise FitError(
+                f"the objective is not finite in iteration {len(self.history) + 1}: look for "
+                "samples or features with extreme values"
+            )
         self.history.append({"epoch": len(self.history) + 1, **row, "moves": ""})
         if bar is not None:
             bar.update()
@@ -99,13 +106,36 @@ def fit_linear(
     weight : float
         Of the prior: 1 is the objective as written (N over ``prior_scale``).
 
+    Raises
+    ------
+    FitError
+        If values are too extreme for single precision.
+
     Returns
     -------
     state : LinearState
     history : DataFrame
-        As that of ``mssvae.training.fit``, and ``moves``: what was tried before the iteration,
-        whether it was kept, and what the objective gained, in nats.
+        A row per iteration, as that of ``mssvae.training.fit``, and ``moves``: what was tried
+        before the iteration, whether it was kept, and what the objective gained, in nats.
     """
+    try:
+        return _fit(likelihood, x, study, n_shared, n_specific, rates, lambda1, weight)
+    except torch.linalg.LinAlgError as error:
+        raise FitError(
+            f"the fit cannot go on: {error}: look for samples or features with extreme values"
+        ) from error
+
+
+def _fit(
+    likelihood: str,
+    x: Tensor,
+    study: Tensor,
+    n_shared: int,
+    n_specific: int,
+    rates: Sequence[float],
+    lambda1: float,
+    weight: float,
+) -> tuple[LinearState, pd.DataFrame]:
     state = start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific)
     course = _Course(state, [])
     total = SCHEDULE.dense + len(rates) * SCHEDULE.rung + SCHEDULE.held
@@ -166,12 +196,15 @@ def _try_move(course: _Course, name: str, bar) -> None:
 
 
 def _updated_noise(state: LinearState) -> Tensor:
-    parameters, pieces = state.parameters, []
-    for study, data, posterior in state.chunks():
-        output = parameters.output(study, data.factors, posterior.mean)
-        deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
-        pieces.append((data.x, output, deviation, posterior.log_library + parameters.log_scale))
-    return parameters.observation.updated_noise(pieces, parameters.log_noise)
+    parameters = state.parameters
+
+    def pieces() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        for study, data, posterior in state.chunks():
+            output = parameters.output(study, data.factors, posterior.mean)
+            deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
+            yield data.x, output, deviation, posterior.log_library + parameters.log_scale
+
+    return parameters.observation.updated_noise(pieces(), parameters.log_noise, state.spread)
 
 
 def _row(state: LinearState, lambda0: float) -> dict[str, float]:
@@ -218,5 +251,6 @@ def _kl(mean: Tensor, covariance: Tensor) -> float:
     if not mean.shape[1]:
         return 0.0
     trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
-    divergence = trace + mean.square().sum(1) - mean.shape[1] - torch.logdet(covariance)
+    log_determinant = 2 * safe_cholesky(covariance.clone()).diagonal(dim1=1, dim2=2).log().sum(1)
+    divergence = trace + mean.square().sum(1) - mean.shape[1] - log_determinant
     return 0.5 * divergence.sum(dtype=torch.float64).item()

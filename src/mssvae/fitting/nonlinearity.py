@@ -53,7 +53,7 @@ def calls_for_networks(likelihood: str, x: Tensor, study: Tensor, n_factors: int
     """
     state = start(OBSERVATIONS[likelihood], x, study, n_factors, n_specific=0)
     scores = np.concatenate([one.mean.cpu().numpy() for one in state.posteriors])
-    shares = curved_shares(scores.astype(float))
+    shares = curved_shares(scores[:, scores.std(0) > 0].astype(float))
     n = int((shares > THRESHOLDS.explained).sum())
     nonlinear = n >= THRESHOLDS.factors
     log.info(

@@ -6,6 +6,7 @@ softplus bends where the gene's values are, however large its counts are.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +58,7 @@ class GaussianObservation:
     """Normal observations with the output as their mean."""
 
     uses_library = False
+    exact = True  # The log-likelihood is quadratic: one Newton step arrives.
     noise_from = 0  # The iteration from which noise is estimated.
 
     @staticmethod
@@ -64,7 +66,7 @@ class GaussianObservation:
         """Return starting values of data [N, G]."""
         variance, mean = torch.var_mean(x, 0)
         zero = x.new_zeros(())
-        log_noise = (0.5 * variance).clamp_min(1e-3).log()
+        log_noise = (0.5 * variance).clamp_min(torch.finfo(x.dtype).tiny).log()
         none = torch.zeros_like(mean)
         return Start(x, 1.0, mean, log_noise, none, x.new_zeros(len(x), 1), zero, zero + 1)
 
@@ -99,26 +101,29 @@ class GaussianObservation:
 
     @staticmethod
     def updated_noise(
-        pieces: list[tuple[Tensor, Tensor, Tensor, Tensor]], log_noise: Tensor
+        pieces: Iterable[tuple[Tensor, Tensor, Tensor, Tensor]], log_noise: Tensor, spread: Tensor
     ) -> Tensor:
         """Return the logarithms of noise variances of maximum expected posterior, [G].
 
         Parameters
         ----------
-        pieces : list of (x, output, deviation, log_depth)
+        pieces : iterable of (x, output, deviation, log_depth)
             Of some samples each; deviations of the outputs' posteriors.
+        spread : Tensor [G]
+            Standard deviations of the features.
         """
         squares, n = 0.0, 0
         for x, output, deviation, _ in pieces:
             squares = squares + ((x - output).square() + deviation.square()).sum(0)
             n += len(x)
-        return ((squares + 2 * _SHARE) / (n + 2 * (_SHAPE + 1))).log()
+        return ((squares + 2 * _SHARE * spread.square()) / (n + 2 * (_SHAPE + 1))).log()
 
 
 class CountObservation:
     """Negative binomial counts with mean ``exp(log_depth) softplus(output)``."""
 
     uses_library = True
+    exact = False
     # Factors come first: a low start of theta would book all structure as noise.
     noise_from = 8
 
@@ -188,7 +193,7 @@ class CountObservation:
 
     @staticmethod
     def updated_noise(
-        pieces: list[tuple[Tensor, Tensor, Tensor, Tensor]], log_noise: Tensor
+        pieces: Iterable[tuple[Tensor, Tensor, Tensor, Tensor]], log_noise: Tensor, spread: Tensor
     ) -> Tensor:
         """Return logarithms of inverse dispersions after one Newton step, [G].
 

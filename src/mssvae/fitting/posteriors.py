@@ -1,5 +1,7 @@
 """Posteriors of the factors of a linear model: Newton's method, one sample's factors at a time."""
 
+import logging
+
 import torch
 from torch import Tensor
 
@@ -9,15 +11,18 @@ from mssvae.fitting.state import (
     Posterior,
     output_deviation,
     pairs,
+    safe_cholesky,
     symmetric,
 )
+
+log = logging.getLogger(__name__)
 
 # No step is longer, in standard deviations of the factors' prior, and log library sizes move less.
 _LONGEST, _LONGEST_LIBRARY = 2.0, 0.5
 # A step that lowers the posterior is tried again this much shorter, so often.
 _SHORTER, _TRIES = 0.4, 4
-# Steps for samples that were not seen in training.
-_STEPS_FROM_NOTHING = 15
+# Steps for samples that were not seen in training, at most, and the change that ends them.
+_STEPS_FROM_NOTHING, _SMALL_CHANGE = 100, 1e-4
 
 
 def update_posteriors(state: LinearState) -> None:
@@ -57,10 +62,11 @@ def newton_step(
     score, information = observation.score(x, output, log_depth, parameters.log_noise)
     precision = symmetric(information @ (loadings[:, rows] * loadings[:, columns]), k)
     precision.diagonal(dim1=1, dim2=2).add_(1)
-    factor = torch.linalg.cholesky(precision)
+    factor = safe_cholesky(precision)
     step = torch.cholesky_solve((score @ loadings - at.mean)[:, :, None], factor)[:, :, 0]
-    step = step * (_LONGEST / step.norm(dim=1, keepdim=True).clamp_min(_LONGEST))
-    length, change = torch.zeros_like(step[:, :1]), step @ loadings.T
+    if not observation.exact:
+        step = step * (_LONGEST / step.norm(dim=1, keepdim=True).clamp_min(_LONGEST))
+    length, change = x.new_zeros(len(x), 1), step @ loadings.T
 
     def log_posterior(samples: Tensor) -> Tensor:
         t = length[samples]
@@ -72,7 +78,7 @@ def newton_step(
         )
         return fit.sum(1) - 0.5 * (at.mean[samples] + t * step[samples]).square().sum(1)
 
-    worse = torch.arange(len(x), device=x.device)
+    worse = torch.arange(len(x) if k else 0, device=x.device)
     before = log_posterior(worse)
     length.fill_(1)
     for _ in range(_TRIES):
@@ -105,7 +111,15 @@ def infer(parameters: Parameters, study: int, x: Tensor, factors: Tensor) -> Pos
         x.new_zeros(n, k), torch.eye(k, dtype=x.dtype, device=x.device).expand(n, k, k), log_library
     )
     for _ in range(_STEPS_FROM_NOTHING):
-        posterior = newton_step(parameters, study, x, factors, posterior)
+        before = posterior
+        posterior = newton_step(parameters, study, x, factors, before)
+        moved = (posterior.mean - before.mean).abs().amax(1) if k else posterior.mean.new_zeros(n)
+        if (moved <= _SMALL_CHANGE).all():
+            return posterior
+    log.warning(
+        "factors of %d samples are not exact: their values are extreme",
+        int((moved > _SMALL_CHANGE).sum()),
+    )
     return posterior
 
 

@@ -24,7 +24,7 @@ def write(state: LinearState, module: MultiStudyModule, study: Tensor) -> None:
         The number of each sample's study.
     """
     parameters = state.parameters
-    spread = state.spread.clamp_min(1e-6)[:, None]
+    spread = state.spread.clamp_min(1e-30)[:, None]
     relative = parameters.loadings / spread
     scale = prior.column_scale(relative)
     module.hold_posteriors([len(data.x) for data in state.data])

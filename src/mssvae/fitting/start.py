@@ -39,7 +39,7 @@ def start(
     first = observation.start(x)
     by_study = torch.stack([first.values[of_study].mean(0) for of_study in rows])
     values = first.values - by_study[study]
-    deviation = values.std(0).clamp_min(1e-6)
+    deviation = values.std(0).clamp_min(1e-30)
     values = values / deviation
     spread = deviation * first.slope
     loadings = x.new_zeros(x.shape[1], n_shared + len(rows) * n_specific)
@@ -47,14 +47,14 @@ def start(
         torch.cat([torch.arange(n_shared), n_shared + m * n_specific + torch.arange(n_specific)])
         for m in range(len(rows))
     ]
-    scores, weights = _factors(values, n_shared)
-    loadings[:, :n_shared] = weights
+    scores, weights = _factors(values, n_shared)  # Fewer, if there are fewer samples or features.
+    loadings[:, : weights.shape[1]] = weights
     rest = values - scores @ weights.T
     posteriors = []
     for of_study, places in zip(rows, factors, strict=True):
         n, k = len(of_study), len(places)
         mean = x.new_zeros(n, k)
-        mean[:, :n_shared] = scores[of_study]
+        mean[:, : scores.shape[1]] = scores[of_study]
         own, weights = _factors(rest[of_study], min(n_specific, n // _SAMPLES_PER_FACTOR))
         mean[:, n_shared : n_shared + own.shape[1]] = own
         loadings[:, places[n_shared:][: own.shape[1]]] = weights

@@ -11,7 +11,7 @@ from torch import Tensor
 from mssvae.fitting.observations import CountObservation, GaussianObservation
 
 # Samples whose second moments are held in memory at once.
-_CHUNK = 4096
+CHUNK = 4096
 
 
 @dataclass
@@ -167,6 +167,7 @@ class LinearState:
         kept = copy.copy(self)
         kept.parameters = copy.copy(self.parameters)
         kept.parameters.loadings = self.parameters.loadings.clone()
+        kept.price = self.price.clone()
         kept.posteriors = [
             Posterior(one.mean.clone(), one.covariance.clone(), one.log_library.clone())
             for one in self.posteriors
@@ -176,7 +177,7 @@ class LinearState:
     def chunks(self) -> Iterator[tuple[int, StudyData, Posterior]]:
         """Yield studies in pieces of some samples: number, data and posterior."""
         for study, (data, posterior) in enumerate(zip(self.data, self.posteriors, strict=True)):
-            edges = range(0, len(data.x) + _CHUNK, _CHUNK)
+            edges = range(0, len(data.x) + CHUNK, CHUNK)
             for start, end in itertools.pairwise(edges):
                 yield (
                     study,
@@ -218,6 +219,19 @@ def symmetric(values: Tensor, k: int) -> Tensor:
     matrices[:, rows, columns] = values
     matrices[:, columns, rows] = values
     return matrices
+
+
+def safe_cholesky(matrices: Tensor) -> Tensor:
+    """Return the Cholesky factors of positive definite matrices [n, k, k], whatever their range.
+
+    Single precision loses what is small beside the largest entry, so that much is added first.
+    """
+    if not matrices.shape[-1]:
+        return matrices
+    diagonal = matrices.diagonal(dim1=1, dim2=2)
+    largest = diagonal.amax(1, keepdim=True)
+    diagonal += 2 * torch.finfo(matrices.dtype).eps * matrices.shape[-1] * largest
+    return torch.linalg.cholesky(matrices)
 
 
 def output_deviation(loadings: Tensor, covariance: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def rotate(state: LinearState) -> int:
     By plane rotations in turn, which change neither outputs nor prior. Unlike varimax, the
     criterion is not drawn off the axes by features with two factors.
     """
-    loadings = state.parameters.loadings / state.spread.clamp_min(1e-6)[:, None]
+    loadings = state.parameters.loadings / state.spread.clamp_min(1e-30)[:, None]
     rotation, rotated = torch.eye(len(state.price)).to(loadings), 0
     parts = [torch.arange(state.n_shared), *(state.own(m) for m in range(len(state.data)))]
     for part in parts:

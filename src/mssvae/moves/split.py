@@ -43,7 +43,9 @@ def _place(state: LinearState, evidence: torch.Tensor, study: int, k: int) -> in
 
 def _hand_over(state: LinearState, study: int, k: int, place: int) -> None:
     posterior, column = state.posteriors[study], state.n_shared + place
-    state.parameters.loadings[:, state.own(study)[place]] = state.parameters.loadings[:, k]
+    own = state.own(study)[place]
+    state.parameters.loadings[:, own] = state.parameters.loadings[:, k]
+    state.price[own] = state.price[k]
     posterior.forget(column)
     posterior.mean[:, column] = posterior.mean[:, k]
     for rows in (posterior.covariance, posterior.covariance.transpose(1, 2)):
