@@ -12,6 +12,8 @@ from scipy.special import gammainccinv
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Of log library sizes: counts that were brought to the same total have none.
+MIN_LIBRARY_VARIANCE = 1e-4
 # Half of log(2 pi).
 _HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 # From here on, four terms of Stirling's series are exact to double precision.

@@ -385,13 +385,7 @@ class MSSVAE:
             log.warning(
                 "the model is not fitted: latent() gives the factors that training starts from"
             )
-        (shared, _), own = self._posteriors()
-        alive = self.module.alive
-        specific = {}
-        for m, name in enumerate(self._studies):
-            samples = self.obs_names[self._rows(m).numpy()]
-            specific[name] = factor_table(own[m][0] * alive[m + 1], samples, name)
-        return FactorTables(factor_table(shared * alive[0], self.obs_names, "shared"), specific)
+        return self._means(*self._posteriors())
 
     @own_surroundings()
     def assigned(self) -> tuple[FactorTables, FactorTables]:
@@ -450,7 +444,7 @@ class MSSVAE:
             divergence = torch.cat([shared[self._rows(m)].mean(0), own.mean(0)]).cpu().numpy()
             uses = (table["kind"] == "shared") | (table["study"] == name)
             table.loc[uses, f"kl_{name}"] = divergence
-        latent = self.latent()
+        latent = self._means(posterior, own_posteriors)
         library = None
         if self.module.likelihood.uses_library:
             library = np.log(self._values.sum(1).numpy())
@@ -665,6 +659,17 @@ class MSSVAE:
         rows = [torch.arange(len(inputs)), *(self._rows(m) for m in range(len(self._studies)))]
         shared, *own = (self.module.posterior(i, inputs, of_part) for i, of_part in enumerate(rows))
         return shared, own
+
+    def _means(
+        self, shared: tuple[torch.Tensor, ...], own: list[tuple[torch.Tensor, ...]]
+    ) -> FactorTables:
+        """Return the means of what ``_posteriors`` returns, as ``latent`` does."""
+        alive = self.module.alive
+        specific = {}
+        for m, name in enumerate(self._studies):
+            samples = self.obs_names[self._rows(m).numpy()]
+            specific[name] = factor_table(own[m][0] * alive[m + 1], samples, name)
+        return FactorTables(factor_table(shared[0] * alive[0], self.obs_names, "shared"), specific)
 
     def _with_decoder(self, settings: FitSettings) -> FitSettings:
         """Return settings with the decoder and weight of the prior that auto stands for."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mssvae.likelihoods import LIKELIHOODS
+from mssvae.likelihoods import LIKELIHOODS, MIN_LIBRARY_VARIANCE
 
 # Features are decoded in chunks whose hidden activations hold about this many numbers: large
 # enough for efficient matrix products, small enough for a processor's cache, or for a GPU's memory
@@ -17,8 +17,6 @@ _CHUNK_ELEMENTS = {"cpu": 2**20, "cuda": 2**28}
 # than the many small operations of the closed forms and of studies taken one by one
 # (docs/performance.md).
 _LARGE_DECODER = 5000
-# Of log library sizes: counts that were brought to the same total have none.
-_MIN_LIBRARY_VARIANCE = 1e-4
 
 
 def _full(shape: tuple[int, ...], value: float | bool) -> Tensor:
@@ -283,7 +281,7 @@ class MultiStudyModule(nn.Module):
         if self.likelihood.uses_library:
             log_library = self.likelihood.library(x).log()
             self.library_mean.copy_(log_library.mean())
-            self.library_variance.copy_(log_library.var().clamp_min(_MIN_LIBRARY_VARIANCE))
+            self.library_variance.copy_(log_library.var().clamp_min(MIN_LIBRARY_VARIANCE))
             # The posterior starts around the prior.
             self.library_encoder.mean.bias.copy_(self.library_mean)
             self.library_encoder.log_variance.bias.copy_(self.library_variance.log())

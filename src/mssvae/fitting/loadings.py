@@ -62,7 +62,7 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
     slope = slope - ridge * old
     diagonal = curvature.diagonal(dim1=1, dim2=2)
     diagonal += ridge + 1e-6 * diagonal.mean(1, keepdim=True) + 1e-8
-    limit = _LONGEST * state.spread.clamp_min(1e-30)
+    limit = _LONGEST * state.spread
     if selects or not grows:
         new = _coordinate_descent(old, slope, curvature, state.price, limit, selects, grows)
     else:
@@ -119,9 +119,8 @@ def _moments(state: LinearState) -> tuple[Tensor, Tensor]:
 def _ridge(state: LinearState, terms: Tensor) -> Tensor:
     """Return the prior precisions of all terms, [G, P]."""
     n_factors = state.parameters.loadings.shape[1]
-    spread = state.spread.clamp_min(1e-30)[:, None]
-    relative = terms[:, :n_factors] / spread
-    mean_square = relative.square().sum(0) / state.support.sum(0).clamp_min(1)
+    spread = state.spread[:, None]
+    mean_square = state.relative_loadings.square().sum(0) / state.support.sum(0).clamp_min(1)
     ridge = torch.zeros_like(terms)
     ridge[:, :n_factors] = _RIDGE / (mean_square.clamp_min(1e-4) * spread.square())
     ridge[:, n_factors + 1 :] = _INTERCEPT_RIDGE / spread.square()

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +15,7 @@ from mssvae.fitting.loadings import entry_price, update_loadings
 from mssvae.fitting.observations import OBSERVATIONS
 from mssvae.fitting.posteriors import update_posteriors
 from mssvae.fitting.start import start
-from mssvae.fitting.state import LinearState, output_deviation, safe_cholesky
+from mssvae.fitting.state import LinearState, Posterior, output_deviation, safe_cholesky
 from mssvae.moves import MOVES
 from mssvae.progress import progress
 
@@ -80,7 +81,19 @@ class _Course:
         return row["objective"] * state.n_samples
 
 
+@contextmanager
+def _extreme_values_are_told() -> Iterator[None]:
+    """Raise FitError where matrices cannot be factorised."""
+    try:
+        yield
+    except torch.linalg.LinAlgError as error:
+        raise FitError(
+            f"the fit cannot go on: {error}: look for samples or features with extreme values"
+        ) from error
+
+
 @torch.no_grad()
+@_extreme_values_are_told()
 def fit_linear(
     likelihood: str,
     x: Tensor,
@@ -118,24 +131,6 @@ def fit_linear(
         A row per iteration, as that of ``mssvae.training.fit``, and ``moves``: what was tried
         before the iteration, whether it was kept, and what the objective gained, in nats.
     """
-    try:
-        return _fit(likelihood, x, study, n_shared, n_specific, rates, lambda1, weight)
-    except torch.linalg.LinAlgError as error:
-        raise FitError(
-            f"the fit cannot go on: {error}: look for samples or features with extreme values"
-        ) from error
-
-
-def _fit(
-    likelihood: str,
-    x: Tensor,
-    study: Tensor,
-    n_shared: int,
-    n_specific: int,
-    rates: Sequence[float],
-    lambda1: float,
-    weight: float,
-) -> tuple[LinearState, pd.DataFrame]:
     state = start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific)
     course = _Course(state, [])
     total = SCHEDULE.dense + len(rates) * SCHEDULE.rung + SCHEDULE.held
@@ -195,32 +190,33 @@ def _try_move(course: _Course, name: str, bar) -> None:
     bar.update(SCHEDULE.trial)
 
 
-def _updated_noise(state: LinearState) -> Tensor:
+def _outputs(state: LinearState) -> Iterator[tuple[Posterior, tuple[Tensor, ...]]]:
+    """Yield some samples at a time: their posterior, and (x, output, deviation, log_depth)."""
     parameters = state.parameters
+    for study, data, posterior in state.chunks():
+        output = parameters.output(study, data.factors, posterior.mean)
+        deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
+        log_depth = posterior.log_library + parameters.log_scale
+        yield posterior, (data.x, output, deviation, log_depth)
 
-    def pieces() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        for study, data, posterior in state.chunks():
-            output = parameters.output(study, data.factors, posterior.mean)
-            deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
-            yield data.x, output, deviation, posterior.log_library + parameters.log_scale
 
-    return parameters.observation.updated_noise(pieces(), parameters.log_noise, state.spread)
+def _updated_noise(state: LinearState) -> Tensor:
+    pieces = (piece for _, piece in _outputs(state))
+    noise = state.parameters.log_noise
+    return state.parameters.observation.updated_noise(pieces, noise, state.spread)
 
 
 def _row(state: LinearState, lambda0: float) -> dict[str, float]:
     """Return the row of the history of the present state."""
     parameters, n, n_shared = state.parameters, state.n_samples, state.n_shared
     fit = kl_shared = kl = kl_library = 0.0
-    for study, data, posterior in state.chunks():
-        output = parameters.output(study, data.factors, posterior.mean)
-        deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
-        log_depth = posterior.log_library + parameters.log_scale
-        for sign in (0.5, -0.5):
+    for posterior, (x, output, deviation, log_depth) in _outputs(state):
+        for sign in (1, -1):
             log_prob = parameters.observation.log_prob(
-                data.x, output + 2 * sign * deviation, log_depth, parameters.log_noise
+                x, output + sign * deviation, log_depth, parameters.log_noise
             )
             fit += 0.5 * log_prob.sum(dtype=torch.float64).item()
-        fit += parameters.observation.log_base(data.x)
+        fit += parameters.observation.log_base(x)
         kl += _kl(posterior.mean, posterior.covariance)
         kl_shared += _kl(
             posterior.mean[:, :n_shared], posterior.covariance[:, :n_shared, :n_shared]

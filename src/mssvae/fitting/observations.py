@@ -13,7 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mssvae.likelihoods import NegativeBinomial, inverse_softplus, log_softplus
+from mssvae.likelihoods import (
+    MIN_LIBRARY_VARIANCE,
+    NegativeBinomial,
+    inverse_softplus,
+    log_softplus,
+)
 
 # Relative expression to add before logarithms.
 _PSEUDOCOUNT = 0.05
@@ -25,8 +30,6 @@ _LOG_THETA_RANGE, _LONGEST = (-4.0, 7.0), 0.3
 # Noise variances have an inverse gamma prior of this shape, with this times the variance of the
 # feature as its scale, so that none vanishes.
 _SHAPE, _SHARE = 1.5, 0.05
-# Of log library sizes: counts that were brought to the same total have none.
-_MIN_LIBRARY_VARIANCE = 1e-4
 
 
 @dataclass
@@ -143,7 +146,7 @@ class CountObservation:
             mean.log(),
             log_library,
             log_library.mean(),
-            log_library.var().clamp_min(_MIN_LIBRARY_VARIANCE),
+            log_library.var().clamp_min(MIN_LIBRARY_VARIANCE),
         )
 
     @staticmethod

@@ -24,15 +24,14 @@ def write(state: LinearState, module: MultiStudyModule, study: Tensor) -> None:
         The number of each sample's study.
     """
     parameters = state.parameters
-    spread = state.spread.clamp_min(1e-30)[:, None]
-    relative = parameters.loadings / spread
+    relative = state.relative_loadings
     scale = prior.column_scale(relative)
     module.hold_posteriors([len(data.x) for data in state.data])
     decoder = module.decoder
     for layer in (decoder.first, decoder.second):
         for values in layer.parameters():
             values.zero_()
-    decoder.output.weight.copy_(spread / scale)
+    decoder.output.weight.copy_(state.spread[:, None] / scale)
     decoder.output.bias.copy_(parameters.bias)
     module.likelihood.log_noise.copy_(parameters.log_noise)
     module.intercepts.copy_(parameters.intercepts)

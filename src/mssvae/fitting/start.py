@@ -82,7 +82,7 @@ def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     y = values.cpu().numpy()
     if k == 0:
-        return values[:, :0], values[0, :, None][:, :0]
+        return values[:, :0], values.T[:, :0]
     k = min(k, *y.shape)
     analysis = FactorAnalysis(
         k, rotation="varimax", svd_method="randomized", random_state=0, max_iter=_ITERATIONS

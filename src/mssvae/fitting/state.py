@@ -131,7 +131,7 @@ class LinearState:
         By study.
     n_shared : int
     spread : Tensor [G]
-        Standard deviations of the outputs: loadings over these are comparable between features.
+        Standard deviations of the outputs, positive.
     price : Tensor [K]
         What an entry of each column has to gain in log-likelihood, in nats.
     """
@@ -152,6 +152,18 @@ class LinearState:
     def support(self) -> Tensor:
         """Which loadings are not zero, bool [G, K]."""
         return self.parameters.loadings != 0
+
+    @property
+    def relative_loadings(self) -> Tensor:
+        """Loadings in spreads of their features, which can be compared, [G, K]."""
+        return self.parameters.loadings / self.spread[:, None]
+
+    def evidence(self) -> Tensor:
+        """Return what each study has of evidence for each factor, [M, K]; 0 for others' own."""
+        table = self.price.new_zeros(len(self.data), len(self.price))
+        for row, data, posterior in zip(table, self.data, self.posteriors, strict=True):
+            row[data.factors] = posterior.evidence()
+        return table
 
     @property
     def live(self) -> Tensor:

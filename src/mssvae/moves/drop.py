@@ -1,7 +1,5 @@
 """Drop columns that do not pay for their entries."""
 
-import torch
-
 from mssvae.fitting.state import LinearState
 
 
@@ -10,9 +8,7 @@ def drop(state: LinearState) -> int:
 
     Evidence is the log Bayes factor of a factor over all samples, of studies that have it.
     """
-    evidence = torch.zeros_like(state.price)
-    for data, posterior in zip(state.data, state.posteriors, strict=True):
-        evidence[data.factors] += posterior.evidence().clamp_min(0)
+    evidence = state.evidence().clamp_min(0).sum(0)
     idle = state.live & (evidence < state.support.sum(0) * state.price)
     state.parameters.loadings = state.parameters.loadings * ~idle
     return int(idle.sum())

@@ -15,7 +15,7 @@ def rotate(state: LinearState) -> int:
     By plane rotations in turn, which change neither outputs nor prior. Unlike varimax, the
     criterion is not drawn off the axes by features with two factors.
     """
-    loadings = state.parameters.loadings / state.spread.clamp_min(1e-30)[:, None]
+    loadings = state.relative_loadings
     rotation, rotated = torch.eye(len(state.price)).to(loadings), 0
     parts = [torch.arange(state.n_shared), *(state.own(m) for m in range(len(state.data)))]
     for part in parts:
@@ -40,9 +40,8 @@ def _rotation(loadings: Tensor) -> tuple[Tensor, int]:
         for i in range(k):
             for j in range(i):
                 one, two = loadings[:, i, None], loadings[:, j, None]
-                sizes = ((one * cosine + two * sine).abs() + (two * cosine - one * sine).abs()).sum(
-                    0
-                )
+                sizes = (one * cosine + two * sine).abs() + (two * cosine - one * sine).abs()
+                sizes = sizes.sum(0)
                 best = int(sizes.argmin())
                 if sizes[best] < (1 - THRESHOLDS.improvement) * sizes[count // 2]:
                     turn = torch.stack(

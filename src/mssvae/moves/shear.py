@@ -14,7 +14,7 @@ def shear(state: LinearState) -> int:
     ``d`` minimises the sum of absolute loadings of column l. Factor k is shared, or of the same
     study as l: the loadings of a shared factor are the same for all studies.
     """
-    loadings = state.parameters.loadings / state.spread.clamp_min(1e-30)[:, None]
+    loadings = state.relative_loadings
     n_factors = loadings.shape[1]
     part = torch.zeros(n_factors, dtype=torch.long)
     for study in range(len(state.data)):
@@ -41,7 +41,7 @@ def shear(state: LinearState) -> int:
                     sheared += 1
         if sheared == before:
             break
-    state.parameters.loadings = loadings * state.spread.clamp_min(1e-30)[:, None]
+    state.parameters.loadings = loadings * state.spread[:, None]
     state.transform(matrix)
     state.unit_moments()
     return sheared

@@ -11,10 +11,7 @@ def split(state: LinearState) -> int:
     Each study that has the factor takes it into its own column with the least evidence, if that
     has less than the factor.
     """
-    evidence = state.price.new_zeros(len(state.data), len(state.price)).cpu()
-    for study, (data, posterior) in enumerate(zip(state.data, state.posteriors, strict=True)):
-        evidence[study, data.factors.cpu()] = posterior.evidence().cpu()
-    evidence *= state.live.cpu()
+    evidence = (state.evidence() * state.live).cpu()
     moved = 0
     for k in state.live[: state.n_shared].nonzero().flatten().tolist():
         having = (evidence[:, k] > 0).nonzero().flatten().tolist()
