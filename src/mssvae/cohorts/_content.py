@@ -16,6 +16,8 @@ from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+# What may stand between the cells of a table, and what messages call it.
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 _GZIP = b"\x1f\x8b"
 _UNPACK = "unpack it and name the file that is in it"
 _SAVE = "save the sheet as tab-separated text"

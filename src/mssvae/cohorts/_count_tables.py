@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mssvae.cohorts._content import read_text, readable, separator
+from mssvae.cohorts._content import SEPARATORS, read_text, readable, separator
 from mssvae.cohorts._gene_names import refuse_row_numbers
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 # Headings, in small letters and digits, of columns that tools write beside the counts.
 _ABOUT_GENES = re.compile(
     "(gene|hgnc|(ensembl|entrez|ncbi)(gene)?|genestable|refseq|uniprot|transcript)(id|name|symbol)?s?"
@@ -50,7 +49,7 @@ def read_count_table(path: Path) -> tuple[np.ndarray, pd.Index, pd.Index]:
     if counts.shape[1] == 0 and len(heading) == 1:
         raise InputError(
             f"{path}: there is no sample: the table has one column. Separate its cells by "
-            f"{_SEPARATORS[expected]}, one for the gene and one for each sample"
+            f"{SEPARATORS[expected]}, one for the gene and one for each sample"
         )
     samples = heading if of_r else heading[1:]
     if len(samples) != counts.shape[1]:
@@ -144,15 +143,15 @@ def _heading(text: str, path: Path, expected: str) -> tuple[int, str]:
         logger.warning(
             "%s: cells are separated by %s, not by %s as the name says",
             path,
-            _SEPARATORS[mark],
-            _SEPARATORS[expected],
+            SEPARATORS[mark],
+            SEPARATORS[expected],
         )
     return len(above), mark
 
 
 def _separator_of(heading: str, below: str, expected: str) -> str:
     """Return what divides heading and next line into about as many cells, else what is expected."""
-    marks = [expected, *(mark for mark in _SEPARATORS if mark not in (expected, " "))]
+    marks = [expected, *(mark for mark in SEPARATORS if mark not in (expected, " "))]
     # Names may have blanks: they separate where nothing else does.
     marks = [mark for mark in marks if mark in below.strip()] or [" "]
     for missing in (0, 1):  # R has no cell above the names of the genes.

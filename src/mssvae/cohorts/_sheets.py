@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssvae.cohorts._content import read_text, readable, separator
+from mssvae.cohorts._content import SEPARATORS, read_text, readable, separator
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 # The cells of a table in a file, by the number of their line.
 _Lines = dict[int, list[str]]
 
-_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "blanks"}
 # Characters without width are no blanks for Python.
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
 
@@ -128,10 +127,10 @@ def _split(path: Path, what: str) -> _Lines:
         expected, above, text = said[1], 1, text[said.end() :]
     lines, fault = _cells(text, expected)
     if fault or len(_heading(lines)) < 2:
-        for mark in _SEPARATORS:
+        for mark in SEPARATORS:
             other, other_fault = _cells(text, mark)
             if mark != expected and not other_fault and _is_even(other):
-                names = [_SEPARATORS.get(each, each) for each in (mark, expected)]
+                names = [SEPARATORS.get(each, each) for each in (mark, expected)]
                 logger.warning("%s: %s separate its cells, not %s", path, *names)
                 lines, fault = other, None
                 break
@@ -139,7 +138,7 @@ def _split(path: Path, what: str) -> _Lines:
         number, problem = fault
         raise InputError(
             f"{path}: line {number + above} cannot be split into cells by "
-            f"{_SEPARATORS.get(expected, expected)} ({problem}): are quotation marks missing?"
+            f"{SEPARATORS.get(expected, expected)} ({problem}): are quotation marks missing?"
         )
     return {number + above: cells for number, cells in lines.items()}
 
