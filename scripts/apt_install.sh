@@ -4,4 +4,6 @@ set -eu
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 1
 echo "Installing with apt: $*"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+# On a machine just started, upgrades in the background may hold the lock for a while.
+wait="-o DPkg::Lock::Timeout=300"
+apt-get $wait update -qq && apt-get $wait install -y -qq --no-install-recommends "$@" >/dev/null
