@@ -126,7 +126,7 @@ class TestKills:
         first.join()
         return start
 
-    def test_a_fit_killed_twenty_times_ends_as_one_that_ran_through(self, start, tmp_path):
+    def test_a_fit_killed_ten_times_ends_as_one_that_ran_through(self, start, tmp_path):
         checkpoint, result, whole = (tmp_path / name for name in ("checkpoint", "result", "whole"))
         begin = time.monotonic()
         process = start(None, whole)
@@ -138,7 +138,7 @@ class TestKills:
         while True:
             resumed += checkpoint.exists()
             process = start(checkpoint, result)
-            process.join(rng.uniform(0, longest) if kills < 20 else None)
+            process.join(rng.uniform(0, longest) if kills < 10 else None)
             if process.exitcode is None:
                 process.kill()
                 process.join()
@@ -147,7 +147,7 @@ class TestKills:
                 continue
             assert process.exitcode == 0
             assert result.read_bytes() == whole.read_bytes()
-            if kills == 20:
+            if kills == 10:
                 break
             checkpoint.unlink()  # Done before the last kill: once more.
         assert resumed > 0

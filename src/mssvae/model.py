@@ -620,10 +620,11 @@ class MSSVAE:
 
     def _warn_without_factors(self) -> None:
         if not any((mask != 0).any() for mask in self.module.masks):
+            longer = "train longer (max_epochs, or a smaller batch_size), "
             log.warning(
                 "the fit has no factor: all masks are zero. There may be none in these data; or "
-                "make the prior weaker (a larger prior_scale), train longer (max_epochs, or a "
-                "smaller batch_size), or have more samples"
+                "make the prior weaker (a larger prior_scale), %sor have more samples",
+                "" if self.module.is_linear else longer,
             )
 
     def _arrays(self) -> dict[str, np.ndarray]:
