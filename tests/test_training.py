@@ -3,9 +3,11 @@
 from collections import Counter
 
 import pytest
+import torch
 
 from mssvae import MSSVAE, parts, simulate
 from mssvae.errors import InputError
+from mssvae.likelihoods import NegativeBinomial
 from mssvae.restructure import GROWN, Restructuring
 from mssvae.settings import FitSettings
 
@@ -98,3 +100,31 @@ def test_the_last_epoch_counts_the_weights_and_factors_that_are_left(data, monke
     assert 0 < last["n_slab"] == support.wide().to_numpy().sum() < model.masks.wide().size
     assert last["n_active_shared"] == support.shared.any().sum()
     assert last["n_active_specific"] == sum(own.any().sum() for own in support.specific.values())
+
+
+def test_the_elbo_of_counts_is_never_positive_and_the_same_from_some_features_as_from_all():
+    counts = simulate.rnaseq(40, 60, n_studies=2, n_shared=2, n_specific=1, seed=4)
+    # Hardly any step, so that all epochs estimate one number.
+    rates = {"lr": 1e-9, "lr_mask": 1e-9, "restructure_from": None, "patience": None}
+    elbos = []
+    for features in (10, None):
+        model = MSSVAE(counts, n_shared=3, n_specific=2, hidden=[8, 8], seed=3, device="cpu")
+        settings = {"max_epochs": 60, "batch_size": 20, "features_per_batch": features}
+        model.fit(decoder="nonlinear", **settings, **rates)
+        elbos.append(model.history["elbo"])
+    some, all_of_them = elbos
+    assert max(some.max(), all_of_them.max()) < 0
+    error = ((some.var() + all_of_them.var()) / 60) ** 0.5
+    assert some.mean() == pytest.approx(all_of_them.mean(), abs=3 * error)
+    assert error < 0.02 * -all_of_them.mean()
+
+
+@pytest.mark.parametrize("log_theta", [-4.0, 0.0, 6.0])
+def test_no_terms_of_counts_are_positive_even_without_their_constants(log_theta):
+    """So that no choice of features can make the sum over them positive."""
+    x = torch.tensor([0.0, 1.0, 7.0, 300.0, 1e6])
+    output = torch.linspace(-8, 8, 60)[:, None].expand(60, 5)
+    log_theta, log_library = torch.full((5,), log_theta), torch.linspace(-3, 12, 60)[:, None]
+    log_prob = NegativeBinomial.log_prob(x.expand(60, 5), output, log_library, log_theta)
+    assert log_prob.max() < 1e-3
+    assert NegativeBinomial.log_base(x[:, None]).max() <= 0
