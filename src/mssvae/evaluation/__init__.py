@@ -7,7 +7,8 @@ counts alone; ``split_counts_overdispersed`` is right where the inverse dispersi
 
 from mssvae.evaluation._agreement import agreement
 from mssvae.evaluation._splitting import split_counts, split_counts_overdispersed
-from mssvae.evaluation._unseen import held_out_samples, unseen
+from mssvae.evaluation._unseen import unseen
+from mssvae.held_out import held_out_samples
 
 __all__ = [
     "agreement",

@@ -92,8 +92,6 @@ def _extreme_values_are_told() -> Iterator[None]:
         ) from error
 
 
-@torch.no_grad()
-@_extreme_values_are_told()
 def fit_linear(
     likelihood: str,
     x: Tensor,
@@ -131,28 +129,54 @@ def fit_linear(
         A row per iteration, as that of ``mssvae.training.fit``, and ``moves``: what was tried
         before the iteration, whether it was kept, and what the objective gained, in nats.
     """
-    state = start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific)
-    course = _Course(state, [])
-    total = SCHEDULE.dense + len(rates) * SCHEDULE.rung + SCHEDULE.held
-    with progress(range(total), total) as bar:
-        _until_still(course, bar, SCHEDULE.dense, selects=False)
-        for rung, rate in enumerate(rates):
-            course.lambda0 = rate
+    return next(fit_path(likelihood, x, study, n_shared, n_specific, rates, lambda1, [weight]))
+
+
+@torch.no_grad()
+def fit_path(
+    likelihood: str,
+    x: Tensor,
+    study: Tensor,
+    n_shared: int,
+    n_specific: int,
+    rates: Sequence[float],
+    lambda1: float,
+    weights: Sequence[float],
+) -> Iterator[tuple[LinearState, pd.DataFrame]]:
+    """Yield what ``fit_linear`` gives with each weight of the prior.
+
+    All go on from one fit with all loadings, before which the prior has no say.
+    """
+    total = SCHEDULE.dense + len(weights) * (len(rates) * SCHEDULE.rung + SCHEDULE.held)
+    with progress(range(total), total) as bar, _extreme_values_are_told():
+        dense = _Course(start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific), [])
+        _until_still(dense, bar, SCHEDULE.dense, selects=False)
+        for weight in weights:
+            course = _Course(dense.state.copy(), list(dense.history))
+            _select(course, bar, rates, lambda1, weight)
+            yield course.state, pd.DataFrame(course.history)
+
+
+def _select(
+    course: _Course, bar, rates: Sequence[float], lambda1: float, weight: float
+) -> None:
+    """Go through the rungs, and then on with the supports held."""
+    for rung, rate in enumerate(rates):
+        course.lambda0 = rate
+        course.state.price = entry_price(course.state, rate, lambda1, weight)
+        for name in MOVES:
+            if rung in MOVES_AT[name]:
+                _try_move(course, name, bar)
+        for _ in range(SCHEDULE.rung):
             course.state.price = entry_price(course.state, rate, lambda1, weight)
-            for name in MOVES:
-                if rung in MOVES_AT[name]:
-                    _try_move(course, name, bar)
-            for _ in range(SCHEDULE.rung):
-                course.state.price = entry_price(course.state, rate, lambda1, weight)
-                course.iterate(bar, selects=True)
-            log.info(
-                "lambda0 %g: %d shared, %d specific factors, %d weights, elbo %.2f",
-                rate,
-                *(course.history[-1][key] for key in _SHOWN),
-            )
-        _until_still(course, bar, SCHEDULE.held, selects=False, grows=False)
+            course.iterate(bar, selects=True)
+        log.info(
+            "lambda0 %g: %d shared, %d specific factors, %d weights, elbo %.2f",
+            rate,
+            *(course.history[-1][key] for key in _SHOWN),
+        )
+    _until_still(course, bar, SCHEDULE.held, selects=False, grows=False)
     update_posteriors(course.state)
-    return course.state, pd.DataFrame(course.history)
 
 
 _SHOWN = ("n_active_shared", "n_active_specific", "n_slab", "elbo")
