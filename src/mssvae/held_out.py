@@ -1,5 +1,6 @@
 """Samples held out of a fit, and how well half of their features predict the other half."""
 
+import logging
 from typing import Protocol
 
 import anndata
@@ -10,6 +11,8 @@ from scipy.stats import nbinom, norm
 
 from mssvae.errors import InputError
 from mssvae.validation import number, whole
+
+log = logging.getLogger(__name__)
 
 # Inverse dispersions that predictions are scored with: each feature takes the best of them.
 _THETAS = np.geomspace(0.05, 1000, 40)
@@ -120,6 +123,28 @@ class StudyMeans:
             x = dense(adata[:, observed]).sum(1)
             expected = expected.mul(x / expected[observed].sum(axis=1), axis=0)
         return expected
+
+
+def gain(scores: np.ndarray, others: np.ndarray) -> float:
+    """Return what the mean of scores is above that of others, of the same samples."""
+    return float(np.mean(scores - others))
+
+
+def standard_error(scores: np.ndarray, others: np.ndarray) -> float:
+    """Return the standard error of ``gain``, over the samples."""
+    return float(np.std(scores - others) / np.sqrt(len(scores)))
+
+
+def warn_unless_better(scores: np.ndarray, means: np.ndarray) -> None:
+    """Tell if a model is not better than the means of studies on samples held out."""
+    if gain(scores, means) <= 0:
+        log.warning(
+            "on samples held out, factors are not better than the means of studies: %.4f against "
+            "%.4f nats per value. There may be none in these data, or none that half of the "
+            "features tell, as in panels of marker genes; or make the prior weaker (a larger "
+            "prior_scale), or have more samples",
+            *(scores.mean(), means.mean()),
+        )
 
 
 def dense(adata: anndata.AnnData) -> np.ndarray:

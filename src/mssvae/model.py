@@ -19,9 +19,11 @@ import torch
 from mssvae import __version__
 from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
-from mssvae.fitting.loop import fit_linear
+from mssvae.fitting.choice import CANDIDATES, choose
+from mssvae.fitting.loop import fit_linear, fit_path
 from mssvae.fitting.nonlinearity import calls_for_networks
 from mssvae.fitting.result import write as write_linear
+from mssvae.held_out import HeldOut, StudyMeans
 from mssvae.inference import Samples, infer
 from mssvae.inputs import (
     Units,
@@ -51,7 +53,7 @@ from mssvae.tables import (
     write_factors,
 )
 from mssvae.training import fit
-from mssvae.validation import listed
+from mssvae.validation import listed, number
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +77,12 @@ class MSSVAE:
         Layer to model; default ``adata.X``.
     likelihood : {"negative_binomial", "gaussian"}
         For raw counts, or for real values. These are standardised by feature, see ``units``.
-    n_shared, n_specific : int
+    n_shared, n_specific : int or "auto"
         Numbers of factors to start from, K_S and each study's K_m. Superfluous ones end as columns
-        of zeros, so start with more than you expect. One of the two may be 0.
+        of zeros, so start with more than you expect. One of the two may be 0. Auto has ``fit``
+        choose by samples that are held out (``mssvae.fitting.choice``), the weight of the prior as
+        well if ``prior_scale`` is auto: the fewest entries among fits as good as the best. It takes
+        some four to ten times as long. ``settings`` has what was chosen.
     hidden : (int, int)
         Widths of the encoders' hidden layers; the first is also the decoder's.
     seed : int
@@ -114,8 +119,8 @@ class MSSVAE:
         study_key: str = "group",
         layer: str | None = None,
         likelihood: str = "negative_binomial",
-        n_shared: int = 50,
-        n_specific: int = 10,
+        n_shared: int | str = 50,
+        n_specific: int | str = 10,
         hidden: Sequence[int] = (256, 128),
         seed: int = 0,
         device: str | torch.device = "auto",
@@ -132,13 +137,7 @@ class MSSVAE:
         self._values = read_matrix(adata, layer, likelihood, names)
         warn_of_constant_studies(self._values, self._study, self._studies)
         self._set_units(standardise=True)
-        self.module = MultiStudyModule(
-            self._x.cpu(),
-            len(self._studies),
-            *(self._settings[key] for key in ("n_shared", "n_specific", "hidden", "likelihood")),
-            _seed_of_starts(self._settings["seed"]),
-        ).to(self.device)
-        self.module.eval()
+        self.module = self._new_module()
 
     def __repr__(self) -> str:
         settings, counts = self._settings, np.bincount(self._study)
@@ -234,19 +233,16 @@ class MSSVAE:
         """
         if self.fit_settings is not None:
             raise InputError("this model is fitted: make a new MSSVAE to fit with other settings")
-        if not isinstance(preset, str) or preset not in PRESETS:
-            raise InputError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
-        known = [field.name for field in fields(FitSettings)]
-        for key in settings:
-            if key not in known:
-                raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
-        fit_settings = replace(PRESETS[preset], **settings).for_samples(len(self._x))
-        start = copy.deepcopy(self.module)
+        fit_settings = _changed(preset, settings).for_samples(len(self._x))
+        start, asked = copy.deepcopy(self.module), self._settings
         try:
             if not fit_settings.standardise:
                 self._set_units(standardise=False)
                 self.module.start(self._x)
-            fit_settings = self._with_decoder(fit_settings)
+            weight = 1.0
+            if "auto" in (asked["n_shared"], asked["n_specific"]):
+                weight = self._choose_numbers(fit_settings)
+            fit_settings = self._with_decoder(fit_settings, weight)
             log.info("fit on %s with %s", self.device, fit_settings)
             kept = None
             if checkpoint is not None:
@@ -270,13 +266,74 @@ class MSSVAE:
                 )
         except BaseException:  # Ctrl-C too: half a fit is nothing to go on from.
             self._set_units(standardise=True)
-            self.module = start
+            self.module, self._settings = start, asked
             self.module.eval()
             raise
         self.fit_settings = fit_settings
         self._warn_without_factors()
         warn_of_other_explanations(self.factor_table())
         return self
+
+    @own_surroundings()
+    def fit_path(
+        self, weights: Sequence[float], preset: str = "default", **settings
+    ) -> list["MSSVAE"]:
+        """Return linear fits with several weights of the prior; the model itself stays as it is.
+
+        They go on from one fit with all loadings, which takes about a third of a fit's time, and
+        are what ``fit`` gives with ``decoder="linear"`` and ``prior_scale`` N over the weight.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            Of the prior, positive; 1 is the objective as written, a larger one is sparser.
+        preset, **settings
+            As in ``fit``. Numbers of factors that are ``"auto"`` stand for the most that ``fit``
+            would try.
+
+        Raises
+        ------
+        InputError
+            If the model is fitted, or an argument is unknown or out of range.
+        FitError
+            If values are too extreme.
+        """
+        if self.fit_settings is not None:
+            raise InputError("this model is fitted: make a new MSSVAE for a path")
+        weights = [number("weights", weight) for weight in weights]
+        if not weights or min(weights) <= 0:
+            raise InputError(f"weights must be positive numbers, not {weights}")
+        n = len(self._x)
+        fit_settings = _changed(preset, {**settings, "decoder": "linear"}).for_samples(n)
+        model = copy.copy(self)
+        model._settings = self._settings | self._numbers()
+        model._set_units(fit_settings.standardise)
+        fits = []
+        path = fit_path(*model._linear_arguments(fit_settings), weights)
+        for weight, (state, history) in zip(weights, path, strict=True):
+            fitted = copy.copy(model)
+            fitted.module = copy.deepcopy(self.module)
+            write_linear(state, fitted.module, self._study.to(self.device))
+            fitted.fit_settings = replace(fit_settings, prior_scale=n / weight)
+            fitted._history = history
+            fits.append(fitted)
+        return fits
+
+    def held_out(self, share: float = 0.2, seed: int = 0) -> HeldOut:
+        """Return the data as two parts: samples to fit, and samples to score fits by.
+
+        Values are in the units that the model works on, so that they can be scored as they are.
+
+        Raises InputError if the share is out of range, or too large for a study.
+        """
+        obs = pd.DataFrame(
+            {self._settings["study_key"]: pd.Categorical.from_codes(self._study, self._studies)},
+            self.obs_names,
+        )
+        adata = anndata.AnnData(self._x.cpu().numpy(), obs, pd.DataFrame(index=self.var_names))
+        return HeldOut(
+            adata, self._settings["study_key"], self._settings["likelihood"], share, seed
+        )
 
     @own_surroundings()
     @torch.no_grad()
@@ -672,8 +729,70 @@ class MSSVAE:
             specific[name] = factor_table(own[m][0] * alive[m + 1], samples, name)
         return FactorTables(factor_table(shared[0] * alive[0], self.obs_names, "shared"), specific)
 
-    def _with_decoder(self, settings: FitSettings) -> FitSettings:
-        """Return settings with the decoder and weight of the prior that auto stands for."""
+    def _new_module(self) -> MultiStudyModule:
+        """Return a module with starting values."""
+        settings = self._settings | self._numbers()
+        module = MultiStudyModule(
+            self._x.cpu(),
+            len(self._studies),
+            *(settings[key] for key in ("n_shared", "n_specific", "hidden", "likelihood")),
+            _seed_of_starts(settings["seed"]),
+        )
+        return module.to(self.device).eval()
+
+    def _numbers(self) -> dict[str, int]:
+        """Return the numbers of factors; where they are auto, the most that may be chosen."""
+        keys = ("n_shared", "n_specific")
+        sizes = CANDIDATES.sizes(*(self._settings[key] for key in keys))
+        return dict(zip(keys, sizes[-1], strict=True))
+
+    def _choose_numbers(self, fit_settings: FitSettings) -> float:
+        """Take the numbers of factors that auto stands for; return the weight of the prior.
+
+        Chosen by linear fits to a part of the samples.
+        """
+        settings, n = self._settings, len(self._x)
+        weights = CANDIDATES.weights
+        if fit_settings.prior_scale != "auto":
+            weights = (n / fit_settings.scale(n),)
+        held_out = self.held_out(CANDIDATES.share, settings["seed"])
+
+        def fits(n_shared: int, n_specific: int) -> list[tuple[int, MSSVAE]]:
+            numbers = {"n_shared": n_shared, "n_specific": n_specific, "layer": None}
+            model = MSSVAE(held_out.seen, **(settings | numbers), device=self.device)
+            ladder = {"lambda0": fit_settings.lambda0, "lambda1": fit_settings.lambda1}
+            path = model.fit_path(weights, **ladder)
+            return [(int(one.support.wide().to_numpy().sum()), one) for one in path]
+
+        chosen = choose(
+            fits,
+            held_out,
+            CANDIDATES.sizes(settings["n_shared"], settings["n_specific"]),
+            weights,
+            StudyMeans(held_out.seen, settings["study_key"], settings["likelihood"]),
+        )
+        log.info(
+            "numbers of factors auto: %d shared, %d of each study, prior_scale %g",
+            *(chosen.n_shared, chosen.n_specific, n / chosen.weight),
+        )
+        numbers = {"n_shared": chosen.n_shared, "n_specific": chosen.n_specific}
+        self._settings = settings | numbers
+        self.module = self._new_module()
+        return chosen.weight
+
+    def _linear_arguments(self, settings: FitSettings) -> tuple:
+        """Return what linear fits take before the weight of the prior."""
+        return (
+            *(self._settings["likelihood"], self._x, self._study.to(self.device)),
+            *(self._settings[key] for key in ("n_shared", "n_specific")),
+            *([rate for _, rate in settings.lambda0], settings.lambda1),
+        )
+
+    def _with_decoder(self, settings: FitSettings, weight: float) -> FitSettings:
+        """Return settings with the decoder and prior that auto stands for.
+
+        ``weight`` is that of a linear decoder's prior.
+        """
         if settings.decoder == "auto":
             nonlinear = calls_for_networks(
                 self._settings["likelihood"],
@@ -683,7 +802,9 @@ class MSSVAE:
             )
             settings = replace(settings, decoder="nonlinear" if nonlinear else "linear")
         if settings.prior_scale == "auto":
-            settings = replace(settings, prior_scale=settings.scale(len(self._x)))
+            scale = settings.scale(len(self._x))
+            linear = settings.decoder == "linear"
+            settings = replace(settings, prior_scale=scale / weight if linear else scale)
         return settings
 
     def _fit_linear(self, settings: FitSettings, checkpoint: Checkpoint | None) -> pd.DataFrame:
@@ -699,16 +820,8 @@ class MSSVAE:
             self.module.load_state_dict(saved["module"])
             log.info("the fit is done, in %s", checkpoint.path)
             return pd.DataFrame(saved["history"])
-        state, history = fit_linear(
-            self._settings["likelihood"],
-            self._x,
-            study,
-            self._settings["n_shared"],
-            self._settings["n_specific"],
-            [rate for _, rate in settings.lambda0],
-            settings.lambda1,
-            len(self._x) / settings.scale(len(self._x)),
-        )
+        weight = len(self._x) / settings.scale(len(self._x))
+        state, history = fit_linear(*self._linear_arguments(settings), weight)
         write_linear(state, self.module, study)
         if checkpoint:
             checkpoint.save(
@@ -737,13 +850,13 @@ class MSSVAE:
             i = int((~torch.isfinite(x[:, seen])).any(1).nonzero()[0])
             raise InputError(f"sample {names[i]!r} has values that are too large to infer from")
         groups = []
-        for number, name in enumerate(studies):
+        for position, name in enumerate(studies):
             if name not in self._studies and not new_studies:
                 raise InputError(
                     f"the model was not fitted to a study {name!r}, but to {listed(self._studies)}"
                 )
             known = self._studies.index(name) if name in self._studies else None
-            rows = np.flatnonzero(study == number)
+            rows = np.flatnonzero(study == position)
             if known is None:
                 log.info("study %r is new: its samples have the shared factors alone", name)
             groups.append(Samples(rows, known, x[rows].to(self.device), seen))
@@ -757,6 +870,17 @@ class MSSVAE:
             raise InputError("the features of adata are not those that the model was fitted to")
         if adata.obs_names.tolist() != self.obs_names.tolist():
             raise InputError("the samples of adata are not those that the model was fitted to")
+
+
+def _changed(preset: str, settings: dict[str, object]) -> FitSettings:
+    """Return a preset with other settings; raise InputError if one is unknown."""
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise InputError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    known = [field.name for field in fields(FitSettings)]
+    for key in settings:
+        if key not in known:
+            raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
+    return replace(PRESETS[preset], **settings)
 
 
 def _seed_of_starts(seed: int) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # Snakemake reads this file too, and need not have pandas.
 FIT_SOURCES = (
     "model.py",
     "inputs.py",
+    "held_out.py",
     "matrices.py",
     "surroundings.py",
     "module.py",
@@ -23,6 +24,7 @@ FIT_SOURCES = (
     "optimisers.py",
     "training.py",
     "fitting/__init__.py",
+    "fitting/choice.py",
     "fitting/loop.py",
     "fitting/start.py",
     "fitting/state.py",

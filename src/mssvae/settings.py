@@ -25,8 +25,8 @@ def model_settings(
     study_key: str,
     layer: str | None,
     likelihood: str,
-    n_shared: int,
-    n_specific: int,
+    n_shared: int | str,
+    n_specific: int | str,
     hidden: Sequence[int],
     seed: int,
 ) -> dict[str, object]:
@@ -50,14 +50,18 @@ def model_settings(
         "study_key": str(study_key),
         "layer": None if layer is None else str(layer),
         "likelihood": str(likelihood),
-        "n_shared": whole("n_shared", n_shared, at_least=0),
-        "n_specific": whole("n_specific", n_specific, at_least=0),
+        "n_shared": _n_factors("n_shared", n_shared),
+        "n_specific": _n_factors("n_specific", n_specific),
         "hidden": [whole("hidden", width) for width in widths],
         "seed": whole("seed", seed, at_least=0),
     }
     if not settings["n_shared"] and not settings["n_specific"]:
         raise InputError("n_shared and n_specific are both 0: there are no factors to find")
     return settings
+
+
+def _n_factors(key: str, value: object) -> int | str:
+    return "auto" if isinstance(value, str) and value == "auto" else whole(key, value, at_least=0)
 
 
 @dataclass(frozen=True)

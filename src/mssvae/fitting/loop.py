@@ -157,9 +157,7 @@ def fit_path(
             yield course.state, pd.DataFrame(course.history)
 
 
-def _select(
-    course: _Course, bar, rates: Sequence[float], lambda1: float, weight: float
-) -> None:
+def _select(course: _Course, bar, rates: Sequence[float], lambda1: float, weight: float) -> None:
     """Go through the rungs, and then on with the supports held."""
     for rung, rate in enumerate(rates):
         course.lambda0 = rate
