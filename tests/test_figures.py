@@ -165,10 +165,20 @@ def make_history(n_epochs):
     )
 
 
+def make_unseen(dense=("factor analysis", "NMF")):
+    rows = [("mssvae", weight, 300 / weight, 20, 0.05) for weight in (8, 4, 2, 1, 0.5)]
+    rows += [("mssvae", 99, 0, 0, 0.0), ("study means", np.nan, 0, 0, 0.0)]
+    rows += [(method, np.nan, 400 * k, k, 0.06) for method in dense for k in (5, 15)]
+    table = pd.DataFrame(rows, columns=["method", "weight", "entries", "n_shared", "score"])
+    return table.assign(score=table["score"] - 5, standard_error=0.01)
+
+
 FIGURES = {
     "schematic": figures.schematic,
     "convergence": lambda: figures.convergence(make_history(800), title=TITLE, note=NOTE),
     "convergence, one epoch": lambda: figures.convergence(make_history(1), title=TITLE, note=NOTE),
+    "unseen": lambda: figures.unseen(make_unseen(), title=TITLE, note=NOTE),
+    "unseen, no dense model": lambda: figures.unseen(make_unseen([]), title=TITLE, note=NOTE),
     "qc": lambda: draw_qc(GROUPS[:4]),
     "qc, eight groups": lambda: draw_qc(GROUPS),
     "qc, one group": lambda: draw_qc(GROUPS[:1]),
@@ -708,3 +718,18 @@ def test_quality_control_of_nothing_is_drawn(tmp_path):
     figure = figures.qc(*empty, **THRESHOLDS, title=TITLE)
     figures.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
     assert figure.subfigs[0].axes[1].get_title("left") == "Genes: 0 of 0 kept"
+
+
+def test_missing_column_or_study_means_of_unseen_scores_are_named():
+    with pytest.raises(InputError, match="unseen table: no column 'entries'"):
+        figures.unseen(make_unseen().drop(columns="entries"), title=TITLE)
+    with pytest.raises(InputError, match="needs one row of the method 'study means'"):
+        figures.unseen(make_unseen().query("method != 'study means'"), title=TITLE)
+
+
+def test_unseen_scores_are_drawn_where_they_are():
+    axes = figures.unseen(make_unseen(), title=TITLE).axes[0]
+    ours = axes.containers[0][0]
+    np.testing.assert_allclose(ours.get_xdata(), [37.5, 75, 150, 300, 600])
+    assert axes.lines[0].get_ydata()[0] == -5
+    assert {text.get_text() for text in axes.texts} >= {"8", "0.5", "15"}

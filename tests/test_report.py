@@ -25,12 +25,20 @@ WANTED = {
     f"{COHORT}/enrichment/terms.tsv.gz",
     *(
         f"{COHORT}/figures/{figure}.png"
-        for figure in ("qc", "convergence", "masks", "shared_processes", "specific_processes")
+        for figure in (
+            "qc",
+            "convergence",
+            "masks",
+            "unseen",
+            "shared_processes",
+            "specific_processes",
+        )
     ),
     *(
         f"{COHORT}/tables/{table}.tsv"
         for table in (
-            *("composition", "qc_steps", "factors", "enriched_shares", "enrichment_summary"),
+            *("composition", "qc_steps", "factors", "unseen", "enriched_shares"),
+            "enrichment_summary",
             *("shared_processes", "specific_processes"),
         )
     ),

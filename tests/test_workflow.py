@@ -104,6 +104,7 @@ def write_own_files(folder, n_samples=30, n_genes=80):
         "n_genes": 50,
         "model": MODEL,
         "fit": FIT,
+        "evaluation": {"weights": [1], "peers": [2]},
     }
 
 
@@ -152,6 +153,7 @@ class TestConfig:
             "fit_simulation",
             "figure_simulation",
             "figure_worst",
+            "figure_unseen",
             "summary_of_all",
             "settings",
         ):

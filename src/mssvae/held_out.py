@@ -136,8 +136,8 @@ def standard_error(scores: np.ndarray, others: np.ndarray) -> float:
 
 
 def warn_unless_better(scores: np.ndarray, means: np.ndarray) -> None:
-    """Tell if a model is not better than the means of studies on samples held out."""
-    if gain(scores, means) <= 0:
+    """Tell if scores of a model are not above those of study means, by one standard error."""
+    if gain(scores, means) <= standard_error(scores, means):
         log.warning(
             "on samples held out, factors are not better than the means of studies: %.4f against "
             "%.4f nats per value. There may be none in these data, or none that half of the "

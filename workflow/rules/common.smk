@@ -75,6 +75,8 @@ if not (R_IS_THERE or GO_FILE):
 ENRICHED = [
     name for name, cohort in COHORTS.items() if cohort["enrichment"]["engine"] != "none"
 ]
+# Those whose fits are scored on unseen samples.
+EVALUATED = [name for name, cohort in COHORTS.items() if "evaluation" in cohort]
 SIMULATIONS = config.get(
     "simulations",
     {"replicates": {"development": [], "reported": []}, "settings": {}},
@@ -265,7 +267,11 @@ def cohort_tables():
     return [
         f"results/{{run}}/cohorts/{cohort}/tables/{table}.tsv"
         for cohort in COHORTS
-        for table in tables + (of_processes if cohort in ENRICHED else [])
+        for table in [
+            *tables,
+            *(["unseen"] if cohort in EVALUATED else []),
+            *(of_processes if cohort in ENRICHED else []),
+        ]
     ]
 
 

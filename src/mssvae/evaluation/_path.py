@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from mssvae.evaluation._peers import FactorAnalysis, Nmf
@@ -27,8 +28,8 @@ def path(
     Linear fits to the same samples with each weight of the prior, all from one start; the means of
     studies; factor analysis and, for counts, non-negative matrix factorisation of all studies
     together. Scores are those of ``unseen``, of the same samples and halves for all; Gaussian
-    values are in the units of the model. Where the best fit is not better than the means of
-    studies, there is a warning.
+    values are in the units of the model. Where the best fit with factors is not better than the
+    means of studies by one standard error, there is a warning.
 
     Parameters
     ----------
@@ -73,11 +74,11 @@ def path(
         factors = [int((used == kind).sum()) for kind in ("shared", "specific")]
         rows.append(("mssvae", weight, n / weight, int(masks.wide().to_numpy().sum()), *factors))
         scores.append(held_out.scores(fit))
-    best = max(scores, key=lambda of_samples: of_samples.mean())
-    rows.append(("study means", None, None, 0, 0, 0))
     means = held_out.scores(StudyMeans(seen, study_key, likelihood))
+    with_factors = [one for one, row in zip(scores, rows, strict=True) if any(row[-2:])]
+    warn_unless_better(max(with_factors, key=np.mean, default=means), means)
+    rows.append(("study means", None, None, 0, 0, 0))
     scores.append(means)
-    warn_unless_better(best, means)
     for k in peers:
         dense = [FactorAnalysis(seen, k, likelihood)]
         dense += [Nmf(seen, k)] if likelihood == "negative_binomial" else []

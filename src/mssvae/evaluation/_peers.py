@@ -1,9 +1,12 @@
 """Dense factor models of all samples together, to compare with: they predict as ``MSSVAE`` does."""
 
+import warnings
+
 import anndata
 import numpy as np
 import pandas as pd
 from sklearn import decomposition
+from sklearn.exceptions import ConvergenceWarning
 
 from mssvae.held_out import dense
 
@@ -69,14 +72,18 @@ class Nmf:
         x = dense(adata).astype(float)
         self.names = adata.var_names
         model = decomposition.NMF(min(k, *x.shape), init="nndsvdar", random_state=0, **_DIVERGENCE)
-        model.fit(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(x)
         self.loadings = model.components_
 
     def predict(self, adata: anndata.AnnData, observed: list[str]) -> pd.DataFrame:
         """Return expected counts [n x G], with factors from observed features alone."""
         x = dense(adata[:, observed]).astype(float)
         loadings = np.ascontiguousarray(self.loadings[:, self.names.get_indexer(observed)])
-        z, _, _ = decomposition.non_negative_factorization(
-            x, H=loadings, update_H=False, n_components=len(loadings), **_DIVERGENCE
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            z, _, _ = decomposition.non_negative_factorization(
+                x, H=loadings, update_H=False, n_components=len(loadings), **_DIVERGENCE
+            )
         return pd.DataFrame(z @ self.loadings, adata.obs_names, self.names)

@@ -11,6 +11,7 @@ from mssvae.figures._processes import processes
 from mssvae.figures._qc import qc
 from mssvae.figures._schematic import schematic
 from mssvae.figures._simulation import simulation, worst
+from mssvae.figures._unseen import unseen
 
 __all__ = [
     "benchmark",
@@ -24,5 +25,6 @@ __all__ = [
     "schematic",
     "simulation",
     "source_note",
+    "unseen",
     "worst",
 ]

@@ -96,7 +96,8 @@ def choose(
     chosen = min(
         (one for one in tried if _as_good(one.scores, best.scores)), key=lambda one: one.entries
     )
-    warn_unless_better(chosen.scores, held_out.scores(means))
+    if chosen.entries:  # Without a factor the fit says so itself.
+        warn_unless_better(chosen.scores, held_out.scores(means))
     return chosen
 
 
