@@ -2,7 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from mssvae.errors import InputError
 from mssvae.figures._common import (
@@ -14,6 +14,7 @@ from mssvae.figures._common import (
     require_columns,
     require_finite,
 )
+from mssvae.figures._text import wrapped
 
 _OURS, _MEANS = "mssvae", "study means"
 
@@ -22,9 +23,9 @@ _OURS, _MEANS = "mssvae", "study means"
 def unseen(table: pd.DataFrame, *, title: str, note: str | None = None) -> Figure:
     """Draw the score on unseen samples against the number of entries, which is logarithmic.
 
-    Sparse fits are a line, each point with the weight of its prior; dense models are points with
-    their numbers of factors. Bars are standard errors of the gain over the study means, which are
-    the dashed line. Fits without an entry are not drawn: they are study means.
+    Sparse fits are a line from a strong prior to a weak one; dense models are points. Bars are
+    standard errors of the gain over the study means, which are the dashed line. Fits without an
+    entry are not drawn: they are study means.
 
     Parameters
     ----------
@@ -56,31 +57,23 @@ def unseen(table: pd.DataFrame, *, title: str, note: str | None = None) -> Figur
     axes = figure.subplots()
     axes.axhline(means.iloc[0], linestyle="--", color="0.4", label=_MEANS)
     bars = {"markersize": 5, "capsize": 2, "elinewidth": 0.8}
-    ours = drawn[drawn["method"] == _OURS].sort_values("entries")
+    ours = drawn[drawn["method"] == _OURS].sort_values("weight", ascending=False)
     place = (ours["entries"], ours["score"], ours["standard_error"])
-    label = "MSSVAE, weight of the prior"
+    weights = ", ".join(f"{weight:g}" for weight in ours["weight"])
+    label = wrapped(f"MSSVAE, prior times {weights} (from left)", 200, 6.5)
     axes.errorbar(*place, fmt="o-", color=ACCENT_COLOUR, label=label, **bars)
-    for row in ours.itertuples():
-        _note(axes, row, f"{row.weight:g}", ACCENT_COLOUR)
     for method, (colour, _, marker) in looks.items():
         rows = peers[peers["method"] == method]
         place = (rows["entries"], rows["score"], rows["standard_error"])
-        label = f"{method}, factors"
+        label = f"{method}, {' and '.join(map(str, rows['n_shared']))} factors"
         axes.errorbar(*place, fmt=marker, color=colour, label=label, **bars)
-        for row in rows.itertuples():
-            _note(axes, row, f"{row.n_shared}", colour)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.08, y=0.1)
     axes.set_xlabel("entries that are not zero")
     axes.set_ylabel("log-likelihood of a value (nats)")
     axes.grid()
-    figure.legend(loc="outside lower center", ncols=4)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
-
-
-def _note(axes, row, text: str, colour: str) -> None:
-    """Write a number beside a point."""
-    place = {"xytext": (5, 4), "textcoords": "offset points"}
-    axes.annotate(text, (row.entries, row.score), color=colour, **place)
