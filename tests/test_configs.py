@@ -196,6 +196,18 @@ class TestTypes:
         fit = config(COHORT.replace("max_epochs: 2", f"patience: {written}"))["cohorts"]["mine"]
         assert fit["fit"]["patience"] is None
 
+    @pytest.mark.parametrize(("written", "number"), [("auto", "auto"), ("12", 12)])
+    def test_numbers_of_factors_may_be_chosen(self, written, number, config):
+        text = COHORT + f"    model: {{n_shared: {written}}}\n"
+        assert config(text)["cohorts"]["mine"]["model"]["n_shared"] == number
+        with pytest.raises(InputError, match="n_shared: 'many' must be a whole number, or auto"):
+            config(text.replace(written, "many"))
+
+    def test_evaluation_is_left_out_unless_it_is_asked_for(self, config):
+        assert "evaluation" not in config(COHORT)["cohorts"]["mine"]
+        asked = config(COHORT + "    evaluation: {weights: [2]}\n")["cohorts"]["mine"]
+        assert asked["evaluation"] == {"weights": [2], "peers": [5, 15], "share": 0.2}
+
     def test_lists_of_simulations_are_numbers(self, config):
         text = SIMULATION.replace("n_samples: 40", "n_samples: [4e1, 30], layout: blocks")
         data = config(text)["simulations"]["settings"]["toy"]["data"]
