@@ -10,9 +10,12 @@ from mssvae.files import atomic_path, read_table
 params, paths = snakemake.params, snakemake.input
 lines = []
 shares = dict(zip(params.enriched, paths.shares, strict=True))
+unseen = dict(zip(params.evaluated, paths.unseen, strict=True))
 for name, title, factors in zip(params.cohorts, params.titles, paths.factors, strict=True):
     tested = read_table(shares[name]) if name in shares else None
     lines.append(pages.cohort_findings(title, read_table(factors), tested))
+    if name in unseen:
+        lines.append(pages.unseen_findings(title, read_table(unseen[name])))
 for path in paths.summary:
     summary = read_table(path)
     for name, title in params.simulations.items():

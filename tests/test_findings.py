@@ -49,6 +49,21 @@ def test_a_cohort_whose_gene_sets_were_not_tested():
     )
 
 
+def test_the_best_fit_of_each_method_to_unseen_samples_is_told():
+    rows = [
+        ("mssvae", 900, -4.5),
+        ("mssvae", 90, -4.6),
+        ("study means", 0, -5),
+        ("NMF", 2000, -4.55),
+    ]
+    table = pd.DataFrame(rows, columns=["method", "entries", "score"])
+    assert pages.unseen_findings("C", table) == (
+        "- **C**, log-likelihood of a value of samples that fits have not seen, the best of each "
+        "method: mssvae -4.500 (900 entries), NMF -4.550 (2,000 entries), "
+        "study means -5.000 (0 entries)."
+    )
+
+
 def test_scores_of_a_simulation_are_those_of_the_last_stage():
     rows = [
         ("toy", "default", i, stage, part, "consensus", value)

@@ -118,6 +118,9 @@ rule findings:
             "results/{{run}}/cohorts/{cohort}/tables/enriched_shares.tsv",
             cohort=ENRICHED,
         ),
+        unseen=collect(
+            "results/{{run}}/cohorts/{cohort}/tables/unseen.tsv", cohort=EVALUATED
+        ),
         summary=branch(
             bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
         ),
@@ -138,6 +141,7 @@ rule findings:
     params:
         cohorts=list(COHORTS),
         enriched=ENRICHED,
+        evaluated=EVALUATED,
         # Functions, as Snakemake would look for wildcards in the braces of titles.
         titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
         simulations=lambda wildcards: {

@@ -1,7 +1,7 @@
 """Pages for a browser, each one self-contained HTML file that loads nothing from anywhere else."""
 
 from mssvae.pages._explorer import cohort, explorer
-from mssvae.pages._findings import cohort_findings, simulation_findings
+from mssvae.pages._findings import cohort_findings, simulation_findings, unseen_findings
 from mssvae.pages._tables import Table, tables
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "explorer",
     "simulation_findings",
     "tables",
+    "unseen_findings",
 ]

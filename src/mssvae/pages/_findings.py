@@ -41,6 +41,28 @@ def cohort_findings(title: str, factors: pd.DataFrame, shares: pd.DataFrame | No
     return f"{found} Of the factors with a gene set, {enriched} have an enriched process."
 
 
+def unseen_findings(title: str, table: pd.DataFrame) -> str:
+    """Say in a line of reStructuredText how the best fits do on samples they have not seen.
+
+    Parameters
+    ----------
+    title
+        Title of the cohort.
+    table
+        What ``evaluation.path`` returned.
+    """
+    require_columns(table, ["method", "entries", "score"], "unseen")
+    best = table.sort_values("score", ascending=False).drop_duplicates("method")
+    scores = ", ".join(
+        f"{_escaped(row.method)} {row.score:.3f} ({row.entries:,} entries)"
+        for row in best.itertuples()
+    )
+    return (
+        f"- **{_escaped(title)}**, log-likelihood of a value of samples that fits have not seen, "
+        f"the best of each method: {scores}."
+    )
+
+
 def simulation_findings(title: str, summary: pd.DataFrame) -> str:
     """Say in lines of reStructuredText how well each method did on a simulation.
 
