@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -157,4 +158,6 @@ def main(scope="all"):
 
 
 if __name__ == "__main__":
+    # So that the systems go, and what runs in them, where this is ended from outside.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     main(*sys.argv[1:])
