@@ -19,8 +19,9 @@ import torch
 from mssvae import __version__
 from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
-from mssvae.fitting.loop import fit_linear
+from mssvae.fitting.loop import fit_linear, refit_linear
 from mssvae.fitting.nonlinearity import calls_for_networks
+from mssvae.fitting.result import read_state as read_linear
 from mssvae.fitting.result import write as write_linear
 from mssvae.inference import Samples, infer
 from mssvae.inputs import (
@@ -277,6 +278,51 @@ class MSSVAE:
         self._warn_without_factors()
         warn_of_other_explanations(self.factor_table())
         return self
+
+    @own_surroundings()
+    def refit(self, support: FactorTables) -> "MSSVAE":
+        """Return a model with other supports, which are held while all else is trained on.
+
+        Of a linear fit, from where it ended. The model itself stays as it is.
+
+        Parameters
+        ----------
+        support : FactorTables
+            As ``support``: bool, features x factors. Factors may lose features and gain some, or
+            all be lost; those without a feature in the model stay so.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, or its decoder is nonlinear; if the features, studies or
+            factors of the support are others, or a factor has features that has none in the model.
+        FitError
+            If values are too extreme for single precision.
+        """
+        own = self.support
+        if self.fit_settings.decoder != "linear":
+            raise InputError("a nonlinear fit cannot go on with other supports: fit a linear one")
+        same = support.specific.keys() == own.specific.keys()
+        table, wide = support.wide() if same else None, own.wide()
+        if not same or not (table.index.equals(wide.index) and table.columns.equals(wide.columns)):
+            raise InputError("support must have the features, studies and factors of model.support")
+        table = table.astype(bool)
+        if new := [name for name in table if table[name].any() and not wide[name].any()]:
+            raise InputError(f"the model has no factor {listed(new)}: leave its support empty")
+        settings, study = self.fit_settings, self._study.to(self.device)
+        model = copy.copy(self)
+        model.module = copy.deepcopy(self.module)
+        state = read_linear(model.module, self._x, study)
+        model._history = refit_linear(
+            state,
+            torch.from_numpy(table.to_numpy()).to(self.device),
+            self._history,
+            settings.lambda0[-1][1],
+            settings.lambda1,
+            len(self._x) / settings.scale(len(self._x)),
+        )
+        write_linear(state, model.module, study)
+        return model
 
     @own_surroundings()
     @torch.no_grad()
