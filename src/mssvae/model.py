@@ -281,34 +281,34 @@ class MSSVAE:
 
     @own_surroundings()
     def refit(self, support: FactorTables) -> "MSSVAE":
-        """Return a model with other supports, which are held while all else is trained on.
+        """Return a model with a part of the supports, held while all else is trained on.
 
-        Of a linear fit, from where it ended. The model itself stays as it is.
+        Of a linear fit, from where it ended. The model itself stays as it is; the history goes on.
 
         Parameters
         ----------
         support : FactorTables
-            As ``support``: bool, features x factors. Factors may lose features and gain some, or
-            all be lost; those without a feature in the model stay so.
+            Bool, features x factors, as ``support`` of the model but with fewer entries. Factors
+            may lose all of theirs.
 
         Raises
         ------
         InputError
             If the model is not fitted, or its decoder is nonlinear; if the features, studies or
-            factors of the support are others, or a factor has features that has none in the model.
+            factors of the support are others, or it has entries that the model has not.
         FitError
             If values are too extreme for single precision.
         """
         own = self.support
         if self.fit_settings.decoder != "linear":
-            raise InputError("a nonlinear fit cannot go on with other supports: fit a linear one")
+            raise InputError("a nonlinear fit cannot go on with fewer entries: fit a linear one")
         same = support.specific.keys() == own.specific.keys()
         table, wide = support.wide() if same else None, own.wide()
         if not same or not (table.index.equals(wide.index) and table.columns.equals(wide.columns)):
             raise InputError("support must have the features, studies and factors of model.support")
         table = table.astype(bool)
-        if new := [name for name in table if table[name].any() and not wide[name].any()]:
-            raise InputError(f"the model has no factor {listed(new)}: leave its support empty")
+        if new := [name for name in table if (table[name] & ~wide[name]).any()]:
+            raise InputError(f"support has entries that the model has not, of {listed(new)}")
         settings, study = self.fit_settings, self._study.to(self.device)
         model = copy.copy(self)
         model.module = copy.deepcopy(self.module)

@@ -1,5 +1,6 @@
 """Fits over seeds and subsamples: how often is each entry selected, and what do they agree on."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,6 +20,8 @@ from mssvae.validation import number, whole
 if TYPE_CHECKING:
     from mssvae import MSSVAE
 
+log = logging.getLogger(__name__)
+
 # Columns with fewer entries hold no factor, as in a linear fit.
 _MIN_ENTRIES = 3
 
@@ -33,13 +36,13 @@ class Stability:
         Features x factors of the reference: the share of runs that select the entry, in the factor
         that matches.
     support : FactorTables
-        Features x factors of the reference, bool: the entries whose frequency is at least the
-        threshold, selected by the reference or not; without factors left fewer than three.
+        Features x factors of the reference, bool: its entries whose frequency is at least the
+        threshold, without factors that have fewer than three of them.
     factors : DataFrame
         One row per factor of the reference: ``factor``, ``kind``, ``study``; ``n_nonzero`` entries,
-        their ``mean_frequency`` (NaN if there are none), ``n_stable``, how many entries its support
-        has, and ``match``, the mean over the runs of the Jaccard index with the factor that matches
-        (0 where none does).
+        their ``mean_frequency`` (NaN if there are none), ``n_stable``, how many of them are in
+        ``support``, and ``match``, the mean over the runs of the Jaccard index with the factor that
+        matches (0 where none does).
     agreement : DataFrame [(1 + n_runs) x (1 + n_runs)]
         ``evaluation.agreement`` of every two: of the reference, ``all``, and the runs, 1, 2, ...
     """
@@ -106,6 +109,7 @@ def consensus(
     reference = fit(adata, seed)
     runs = []
     for run in range(1, n_runs + 1):
+        log.info("run %d of %d", run, n_runs)
         samples = adata
         if share is not None:
             settings = reference.settings
@@ -200,20 +204,15 @@ def stability(
             count.iloc[:, i] += found.to_numpy()[:, k]
             matches[own.columns[i]] += index
     frequency = _mapped(lambda table: table / len(runs), counts)
-    support = _mapped(lambda table: _selected(table, threshold * len(runs)), counts)
-    wide, selected = frequency.wide(), reference.wide() != 0
+    selected = reference.wide() != 0
+    often = selected & (counts.wide() >= threshold * len(runs) - 1e-9)  # But for rounding.
     factors = reference.kinds()
+    support = FactorTables.split(often & (often.sum() >= _MIN_ENTRIES), factors)
     factors["n_nonzero"] = selected.sum().to_numpy()
-    factors["mean_frequency"] = wide.where(selected).mean().to_numpy()
+    factors["mean_frequency"] = frequency.wide().where(selected).mean().to_numpy()
     factors["n_stable"] = support.wide().sum().to_numpy()
     factors["match"] = matches.to_numpy() / len(runs)
     return Stability(frequency, support, factors, _agreements([reference, *runs]))
-
-
-def _selected(counts: pd.DataFrame, at_least: float) -> pd.DataFrame:
-    """Return where entries were selected often enough, in columns with enough of them."""
-    often = counts >= at_least - 1e-9  # For what rounding does to a share of the runs.
-    return often & (often.sum() >= _MIN_ENTRIES)
 
 
 def _agreements(supports: list[FactorTables]) -> pd.DataFrame:

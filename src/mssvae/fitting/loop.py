@@ -165,14 +165,14 @@ def refit_linear(
     lambda1: float,
     weight: float,
 ) -> pd.DataFrame:
-    """Go on with a linear fit, with another support that is held; return its history.
+    """Go on with a linear fit, with a part of its support that is held; return its history.
 
     Parameters
     ----------
     state : LinearState
         Changed in place.
     support : Tensor of bool [G, K]
-        Which loadings may be other than zero.
+        Which loadings stay.
     history : DataFrame
         What ``fit_linear`` returned; the iterations that are added come after.
     rate : float
@@ -190,10 +190,7 @@ def refit_linear(
     for data, posterior in zip(state.data, state.posteriors, strict=True):
         for k in gone[data.factors].nonzero().flatten():
             posterior.forget(k)
-    # What is zero is held there, so entries that are new start beside it.
-    new = support & (parameters.loadings == 0)
-    small = _SMALL * state.spread[:, None]
-    parameters.loadings = torch.where(new, small, parameters.loadings * support)
+    parameters.loadings = parameters.loadings * support
     course = _Course(state, history.to_dict("records"), rate)
     state.price = entry_price(state, rate, lambda1, weight)
     with progress(range(SCHEDULE.held), SCHEDULE.held) as bar:
@@ -202,8 +199,6 @@ def refit_linear(
     return pd.DataFrame(course.history)
 
 
-# Of a spread.
-_SMALL = 1e-3
 _SHOWN = ("n_active_shared", "n_active_specific", "n_slab", "elbo")
 
 
