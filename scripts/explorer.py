@@ -13,7 +13,7 @@ from mssvae.files import atomic_path, read_table
 params, paths = snakemake.params, snakemake.input
 terms = dict(zip(params.enriched, paths.terms, strict=True))
 names = dict(zip(params.enriched, paths.names, strict=True))
-frequency = dict(zip(params.restarted, paths.frequency, strict=True))
+frequency = dict(zip(params.subsampled, paths.frequency, strict=True))
 cohorts = {}
 for i, name in enumerate(params.cohorts):
     cohorts[name] = pages.cohort(

@@ -10,11 +10,11 @@ from mssvae.tables import FactorTables
 
 paths, output = snakemake.input, snakemake.output
 factors = read_table(paths.factors)
-masks, *restarts = (
+masks, *subsamples = (
     FactorTables.split(read_table(path, index="gene"), factors)
-    for path in (paths.masks, *paths.restarts)
+    for path in (paths.masks, *paths.subsamples)
 )
-result = stability(masks, restarts, snakemake.params.threshold)
+result = stability(masks, subsamples, snakemake.params.threshold)
 write_table(result.frequency.wide().rename_axis("gene").reset_index(), output.frequency)
 write_table(result.factors, output.stability)
 write_table(result.agreement.rename_axis("run").reset_index(), output.agreement)

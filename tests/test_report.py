@@ -30,7 +30,8 @@ WANTED = {
     *(
         f"{COHORT}/tables/{table}.tsv"
         for table in (
-            *("composition", "qc_steps", "factors", "enriched_shares", "enrichment_summary"),
+            *("composition", "qc_steps", "factors", "stability"),
+            *("enriched_shares", "enrichment_summary"),
             *("shared_processes", "specific_processes"),
         )
     ),
@@ -46,7 +47,7 @@ def run(r, tmp_path_factory):
     simulations["settings"]["toy"]["n_reported"] = 1
     content = {
         "run": "test",
-        "cohorts": {"mine": write_own_files(folder)},
+        "cohorts": {"mine": write_own_files(folder) | {"stability": {"n_runs": 1}}},
         "simulations": simulations,
     }
     config = folder / "config.yaml"

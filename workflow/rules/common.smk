@@ -76,7 +76,7 @@ ENRICHED = [
     name for name, cohort in COHORTS.items() if cohort["enrichment"]["engine"] != "none"
 ]
 # Those that are fitted to random shares of their samples too.
-RESTARTED = [name for name, cohort in COHORTS.items() if cohort["stability"]["n_runs"]]
+SUBSAMPLED = [name for name, cohort in COHORTS.items() if cohort["stability"]["n_runs"]]
 SIMULATIONS = config.get(
     "simulations",
     {"replicates": {"development": [], "reported": []}, "settings": {}},
@@ -104,7 +104,7 @@ wildcard_constraints:
     run=re.escape(config["run"]),
     cohort=any_of(COHORTS),
     kind="shared|specific",
-    restart="[1-9][0-9]*",
+    subsample="[1-9][0-9]*",
     simulation=any_of(SETTINGS),
     replicate=any_of([*REPLICATES["development"], *REPLICATES["reported"]]),
     method=any_of(METHODS | OTHER_METHODS),
@@ -178,18 +178,18 @@ def data_folder(wildcards):
     return read["data_folder"] if folder is None and read else folder
 
 
-def restarts(wildcards):
+def subsamples(wildcards):
     """The masks of the fits to random shares of a cohort's samples."""
     n_runs = COHORTS[wildcards.cohort]["stability"]["n_runs"]
     return collect(
-        "results/{{run}}/cohorts/{{cohort}}/fit/restarts/{restart}.tsv.gz",
-        restart=range(1, n_runs + 1),
+        "results/{{run}}/cohorts/{{cohort}}/fit/subsamples/{subsample}.tsv.gz",
+        subsample=range(1, n_runs + 1),
     )
 
 
 def stability_table(wildcards):
     """How often the entries of a cohort's factors come back; none, if that is not asked for."""
-    if wildcards.cohort not in RESTARTED:
+    if wildcards.cohort not in SUBSAMPLED:
         return []
     return "results/{run}/cohorts/{cohort}/tables/stability.tsv"
 
@@ -286,7 +286,7 @@ def cohort_tables():
         for cohort in COHORTS
         for table in [
             *tables,
-            *(["stability"] if cohort in RESTARTED else []),
+            *(["stability"] if cohort in SUBSAMPLED else []),
             *(of_processes if cohort in ENRICHED else []),
         ]
     ]

@@ -43,16 +43,16 @@ rule fit_cohort:
         "../../scripts/fit.py"
 
 
-rule restart:
+rule fit_subsample:
     input:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         code=library(*FIT_SOURCES, "evaluation/*"),
     output:
-        masks="results/{run}/cohorts/{cohort}/fit/restarts/{restart}.tsv.gz",
+        masks="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}.tsv.gz",
     log:
-        "results/{run}/logs/{cohort}/restart_{restart}.log",
+        "results/{run}/logs/{cohort}/subsample_{subsample}.log",
     benchmark:
-        "results/{run}/benchmarks/{cohort}/restart_{restart}.tsv"
+        "results/{run}/benchmarks/{cohort}/subsample_{subsample}.tsv"
     conda:
         "../../envs/model.yaml"
     threads: 1
@@ -64,18 +64,18 @@ rule restart:
         fit=lookup(within=config, dpath="cohorts/{cohort}/fit"),
         share=lookup(within=config, dpath="cohorts/{cohort}/stability/share"),
         seed=config["seed"],
-        checkpoint="results/{run}/checkpoints/cohorts/{cohort}_restart_{restart}",
+        checkpoint="results/{run}/checkpoints/cohorts/{cohort}_subsample_{subsample}",
     message:
-        "Fitting the MSSVAE to some samples of cohort {wildcards.cohort}, run {wildcards.restart}"
+        "Fitting the MSSVAE to some samples of cohort {wildcards.cohort}, run {wildcards.subsample}"
     script:
-        "../../scripts/restart.py"
+        "../../scripts/subsample.py"
 
 
 rule stability:
     input:
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
-        restarts=restarts,
+        subsamples=subsamples,
         code=library("evaluation/*", "tables.py"),
     output:
         frequency="results/{run}/cohorts/{cohort}/fit/frequency.tsv.gz",

@@ -32,7 +32,7 @@ rule explorer:
             "results/{{run}}/cohorts/{cohort}/fit/latent.tsv.gz", cohort=COHORTS
         ),
         frequency=collect(
-            "results/{{run}}/cohorts/{cohort}/fit/frequency.tsv.gz", cohort=RESTARTED
+            "results/{{run}}/cohorts/{cohort}/fit/frequency.tsv.gz", cohort=SUBSAMPLED
         ),
         manifest=collect(
             "results/{{run}}/cohorts/{cohort}/fit/manifest.json", cohort=COHORTS
@@ -67,7 +67,7 @@ rule explorer:
     params:
         cohorts=list(COHORTS),
         enriched=ENRICHED,
-        restarted=RESTARTED,
+        subsampled=SUBSAMPLED,
         # A function, as Snakemake would look for wildcards in the braces of titles.
         titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
         thresholds=[cohort["gene_set_threshold"] for cohort in COHORTS.values()],

@@ -13,7 +13,7 @@ from mssvae import MSSVAE
 from mssvae.evaluation import seed_of_run, subsample
 from mssvae.files import write_table
 
-params, run = snakemake.params, int(snakemake.wildcards.restart)
+params, run = snakemake.params, int(snakemake.wildcards.subsample)
 torch.set_num_threads(snakemake.threads)
 adata = subsample(ad.read_h5ad(snakemake.input.selected), run, params.share, params.seed)
 model = MSSVAE(adata, study_key="group", seed=seed_of_run(params.seed, run), **params.model)
