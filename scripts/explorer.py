@@ -13,11 +13,13 @@ from mssvae.files import atomic_path, read_table
 params, paths = snakemake.params, snakemake.input
 terms = dict(zip(params.enriched, paths.terms, strict=True))
 names = dict(zip(params.enriched, paths.names, strict=True))
+frequency = dict(zip(params.subsampled, paths.frequency, strict=True))
 cohorts = {}
 for i, name in enumerate(params.cohorts):
     cohorts[name] = pages.cohort(
         title=params.titles[i],
         masks=read_table(paths.masks[i], index="gene"),
+        frequency=read_table(frequency[name], index="gene") if name in frequency else None,
         latent=read_table(paths.latent[i], index="sample"),
         factors=read_table(paths.factors[i]),
         terms=read_table(terms[name]) if name in terms else None,

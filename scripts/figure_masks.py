@@ -10,9 +10,11 @@ from pathlib import Path
 from mssvae import figures
 from mssvae.files import read_table
 
+stability = snakemake.input.stability  # None, if that is not asked for.
 figure = figures.masks(
     read_table(snakemake.input.masks, index="gene"),
     read_table(snakemake.input.factors),
+    read_table(stability) if stability else None,
     title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),
 )

@@ -69,6 +69,7 @@ def tables():
     return {
         "title": "Toy cohort",
         "masks": masks,
+        "frequency": (masks != 0) * 0.25,
         "latent": latent,
         "factors": factors,
         "terms": terms,
@@ -84,7 +85,7 @@ def toy_page():
     """The page of two cohorts with enrichment and one without, whose genes have no Ensembl ids."""
     cohorts = {"toy": pages.cohort(**tables()), "other": pages.cohort(**tables())}
     cohorts["other"]["title"] = "Another cohort"
-    content = tables() | {"terms": None, "names": None}
+    content = tables() | {"terms": None, "names": None, "frequency": None}
     content["masks"] = content["masks"].rename(lambda gene: gene.replace("ENSG", "own"))
     cohorts["untested"] = pages.cohort(**content)
     return pages.explorer("test", cohorts)
@@ -102,6 +103,14 @@ class TestCohort:
         assert factors[2]["genes"] == [20, 21]
         assert factors[2]["weights"] == [1.0, 0.4]
         assert [factor["n_genes"] for factor in factors] == [9, 1, 1, 0]
+
+    def test_frequencies_are_those_of_the_weights(self):
+        content = tables()
+        content["frequency"].loc[GENES[21], "case_01"] = 0.75
+        frequencies = [factor["frequencies"] for factor in pages.cohort(**content)["factors"]]
+        assert frequencies == [[0.25] * 12, [0.25], [0.25, 0.75], []]
+        factors = pages.cohort(**content | {"frequency": None})["factors"]
+        assert [factor["frequencies"] for factor in factors] == [None] * 4
 
     def test_all_enriched_processes_and_at_least_ten_are_kept(self):
         factors = pages.cohort(**tables())["factors"]
@@ -276,7 +285,7 @@ addEventListener("load", async () => {
   await see("rows", () => {
     const factor = cohorts.other.factors[2];
     factor.genes = [...cohorts.other.genes.keys()];
-    factor.weights = factor.genes.map(() => 1);
+    factor.weights = factor.frequencies = factor.genes.map(() => 1);
     show("other", factor.name);
     render();
   });
@@ -356,6 +365,7 @@ class TestInABrowser:
         opened = seen["opened"]
         assert opened["name"] == "shared_01"
         assert "9 genes in its gene set (|weight| > 0.5), 12" in opened["summary"]
+        assert "comes back in 25 % of the fits to random shares" in opened["summary"]
         assert "12 enriched processes" in opened["summary"]
         assert opened["note"] == "synthetic data"
         assert seen["charts"] == [True] * 4
@@ -386,8 +396,8 @@ class TestInABrowser:
         assert shown["name"] == "case_01"
         assert shown["summary"].startswith("Specific to case. 1 gene in its gene set")
         assert shown["genes-table"].splitlines()[-2:] == [
-            "PLANTED\tplanted, for the test\t1",
-            "SYM21\t\t0.4",
+            "PLANTED\tplanted, for the test\t1\t0.25",
+            "SYM21\t\t0.4\t0.25",
         ]
         assert "No process is enriched" in shown["processes-text"]
         assert "PLANTED" in shown["genes"]
@@ -443,9 +453,9 @@ class TestInABrowser:
 
     def test_tables_can_be_downloaded(self, seen):
         assert seen["genes_csv"] == (
-            "gene,symbol,name,weight,in_gene_set\n"
-            f'{GENES[20]},PLANTED,"planted, for the test",1,true\n'
-            f"{GENES[21]},SYM21,,0.4,false\n"
+            "gene,symbol,name,weight,in_gene_set,frequency\n"
+            f'{GENES[20]},PLANTED,"planted, for the test",1,true,0.25\n'
+            f"{GENES[21]},SYM21,,0.4,false,0.25\n"
         )
         lines = seen["processes_csv"].splitlines()
         assert len(lines) == 11

@@ -98,9 +98,13 @@ def make_masks(factors, n_genes, live=0.8):
     return pd.DataFrame(weights, columns=factors["factor"], index=genes)
 
 
-def draw_masks(groups, n_shared, n_specific, n_genes, live=0.8):
+def draw_masks(groups, n_shared, n_specific, n_genes, live=0.8, stable=False):
     factors = make_factors(groups, n_shared, n_specific)
-    return figures.masks(make_masks(factors, n_genes, live), factors, title=TITLE, note=NOTE)
+    masks = make_masks(factors, n_genes, live)
+    stability = factors.assign(mean_frequency=np.random.default_rng(0).random(len(factors)))
+    stability.loc[(masks == 0).all().to_numpy(), "mean_frequency"] = np.nan
+    stability = stability if stable else None
+    return figures.masks(masks, factors, stability, title=TITLE, note=NOTE)
 
 
 def make_qc(groups):
@@ -183,6 +187,10 @@ FIGURES = {
     "qc, eight groups": lambda: draw_qc(GROUPS),
     "qc, one group": lambda: draw_qc(GROUPS[:1]),
     "masks": lambda: draw_masks(GROUPS[:4], 50, 10, 5000),
+    "masks, stability": lambda: draw_masks(GROUPS[:4], 50, 10, 5000, stable=True),
+    "masks, one factor, stability": lambda: draw_masks(GROUPS[:1], 1, 0, 40, 1, stable=True),
+    "masks, all zero, stability": lambda: draw_masks(GROUPS[:2], 3, 1, 40, 0, stable=True),
+    "masks, no factor, stability": lambda: draw_masks([], 0, 0, 40, stable=True),
     "masks, eight groups": lambda: draw_masks(GROUPS, 5, 2, 200),
     "masks, one factor": lambda: draw_masks(GROUPS[:1], 1, 0, 40, live=1),
     "masks, all zero": lambda: draw_masks(GROUPS[:2], 3, 1, 40, live=0),
@@ -279,6 +287,7 @@ def run_script(tmp_path, monkeypatch):
             "history": make_history(50),
             "masks": masks,
             "factors": factors,
+            "stability": factors.assign(mean_frequency=0.5),
             # Every second factor has a process, so some are drawn and some named below.
             "table": make_processes(factors["factor"][::2].tolist(), 2),
             "summary": pd.DataFrame({"set": factors["factor"], "n_enriched": 1}),
@@ -410,6 +419,22 @@ def test_masks_count_dead_columns_and_genes_without_factor(monkeypatch):
     assert "shared\n38 of 50 factors" in texts
     assert "MS\n0 of 10 factors" in texts
     assert any(text.startswith("38 genes with a non-zero weight (of 100)") for text in texts)
+
+
+def test_masks_have_bars_of_frequencies_in_the_rows_of_their_factors():
+    factors = make_factors(["MS"], 3, 1)
+    masks = pd.DataFrame(np.eye(4), columns=factors["factor"])
+    masks["shared_02"] = 0.0
+    stability = factors.assign(mean_frequency=[0.9, np.nan, 0.25, 0.5])[::-1]
+    figure = figures.masks(masks, factors, stability, title=TITLE)
+    bars = [
+        [(bar.get_y() + bar.get_height() / 2, bar.get_width()) for bar in axes.patches]
+        for axes in figure.axes
+        if axes.get_xlim() == (0, 1)
+    ]
+    assert bars == [[(0, 0.9), (1, 0.25)], [(0, 0.5)]]
+    with pytest.raises(InputError, match="stability table: no column 'mean_frequency'"):
+        figures.masks(masks, factors, factors, title=TITLE)
 
 
 def test_masks_order_genes_by_dominating_factor_then_weight():

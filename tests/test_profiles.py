@@ -29,7 +29,7 @@ def test_every_rule_says_what_it_needs(rule):
 
 def test_every_rule_but_fits_is_in_a_group():
     """Fits are long; the gene sets of Gene Ontology serve every cohort."""
-    alone = {"fit_cohort", "fit_simulation", "go_gene_sets"}
+    alone = {"fit_cohort", "fit_subsample", "fit_simulation", "go_gene_sets"}
     assert read("slurm")["groups"].keys() == NAMES - alone
 
 

@@ -37,8 +37,8 @@ WANTED = {
     *(
         f"{COHORT}/tables/{table}.tsv"
         for table in (
-            *("composition", "qc_steps", "factors", "unseen", "enriched_shares"),
-            "enrichment_summary",
+            *("composition", "qc_steps", "factors", "unseen", "stability"),
+            *("enriched_shares", "enrichment_summary"),
             *("shared_processes", "specific_processes"),
         )
     ),
@@ -54,7 +54,7 @@ def run(r, tmp_path_factory):
     simulations["settings"]["toy"]["n_reported"] = 1
     content = {
         "run": "test",
-        "cohorts": {"mine": write_own_files(folder)},
+        "cohorts": {"mine": write_own_files(folder) | {"stability": {"n_runs": 1}}},
         "simulations": simulations,
     }
     config = folder / "config.yaml"

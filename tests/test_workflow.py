@@ -150,6 +150,8 @@ class TestConfig:
             "figure_qc",
             "figure_processes",
             "fit_cohort",
+            "fit_subsample",
+            "stability",
             "fit_simulation",
             "figure_simulation",
             "figure_worst",
@@ -262,9 +264,9 @@ class TestConfig:
 
 @pytest.fixture(scope="module")
 def own_cohort(r, tmp_path_factory):
-    """A finished run on files of one's own."""
+    """A finished run on files of one's own, with fits to halves of the samples."""
     folder = tmp_path_factory.mktemp("own")
-    config = write_config(folder, write_own_files(folder))
+    config = write_config(folder, write_own_files(folder) | {"stability": {"n_runs": 2}})
     answer = snakemake("--configfile", config, folder=folder)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return folder, config
@@ -294,6 +296,23 @@ class TestOwnCohort:
         masks = pd.read_csv(folder / "results/test/cohorts/mine/fit/masks.tsv.gz", sep="\t")
         assert masks.shape == (50, 1 + 3 + 2 * 2)
         assert list(masks)[:2] == ["gene", "shared_01"]
+
+    def test_frequencies_have_the_layout_of_the_masks(self, own_cohort):
+        fit = own_cohort[0] / "results/test/cohorts/mine/fit"
+        masks, frequency = (
+            pd.read_csv(fit / f"{name}.tsv.gz", sep="\t", index_col="gene")
+            for name in ("masks", "frequency")
+        )
+        assert frequency.index.equals(masks.index)
+        assert frequency.columns.equals(masks.columns)
+        assert np.isin(frequency, [0, 0.5, 1]).all()
+        table = pd.read_csv(fit.parent / "tables/stability.tsv", sep="\t")
+        assert table["factor"].tolist() == list(masks)
+        entries = (masks != 0).to_numpy()
+        mean = frequency.where(entries).mean()
+        np.testing.assert_allclose(table["mean_frequency"], mean)
+        agreement = pd.read_csv(fit / "agreement.tsv", sep="\t", index_col="run")
+        assert agreement.index.tolist() == ["all", "1", "2"]
 
     def test_a_second_run_has_nothing_to_do(self, own_cohort):
         """Also with the compiled files that the first run may have left beside the library's."""

@@ -20,8 +20,9 @@ from mssvae import __version__
 from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
 from mssvae.fitting.choice import CANDIDATES, choose
-from mssvae.fitting.loop import fit_linear, fit_path
+from mssvae.fitting.loop import fit_linear, fit_path, refit_linear
 from mssvae.fitting.nonlinearity import calls_for_networks
+from mssvae.fitting.result import read_state as read_linear
 from mssvae.fitting.result import write as write_linear
 from mssvae.held_out import HeldOut, StudyMeans
 from mssvae.inference import Samples, infer
@@ -334,6 +335,51 @@ class MSSVAE:
         return HeldOut(
             adata, self._settings["study_key"], self._settings["likelihood"], share, seed
         )
+
+    @own_surroundings()
+    def refit(self, support: FactorTables) -> "MSSVAE":
+        """Return a model with a part of the supports, held while all else is trained on.
+
+        Of a linear fit, from where it ended. The model itself stays as it is; the history goes on.
+
+        Parameters
+        ----------
+        support : FactorTables
+            Bool, features x factors, as ``support`` of the model but with fewer entries. Factors
+            may lose all of theirs.
+
+        Raises
+        ------
+        InputError
+            If the model is not fitted, or its decoder is nonlinear; if the features, studies or
+            factors of the support are others, or it has entries that the model has not.
+        FitError
+            If values are too extreme for single precision.
+        """
+        own = self.support
+        if self.fit_settings.decoder != "linear":
+            raise InputError("a nonlinear fit cannot go on with fewer entries: fit a linear one")
+        same = support.specific.keys() == own.specific.keys()
+        table, wide = support.wide() if same else None, own.wide()
+        if not same or not (table.index.equals(wide.index) and table.columns.equals(wide.columns)):
+            raise InputError("support must have the features, studies and factors of model.support")
+        table = table.astype(bool)
+        if new := [name for name in table if (table[name] & ~wide[name]).any()]:
+            raise InputError(f"support has entries that the model has not, of {listed(new)}")
+        settings, study = self.fit_settings, self._study.to(self.device)
+        model = copy.copy(self)
+        model.module = copy.deepcopy(self.module)
+        state = read_linear(model.module, self._x, study)
+        model._history = refit_linear(
+            state,
+            torch.from_numpy(table.to_numpy()).to(self.device),
+            self._history,
+            settings.lambda0[-1][1],
+            settings.lambda1,
+            len(self._x) / settings.scale(len(self._x)),
+        )
+        write_linear(state, model.module, study)
+        return model
 
     @own_surroundings()
     @torch.no_grad()

@@ -34,6 +34,15 @@ class FactorTables:
     shared: pd.DataFrame
     specific: dict[str, pd.DataFrame]
 
+    @classmethod
+    def split(cls, wide: pd.DataFrame, kinds: pd.DataFrame) -> "FactorTables":
+        """Return tables that were side by side, by what ``kinds`` says of their columns."""
+        own = kinds[kinds["kind"] == "specific"]
+        return cls(
+            wide[kinds.loc[kinds["kind"] == "shared", "factor"]],
+            {study: wide[rows["factor"]] for study, rows in own.groupby("study", sort=False)},
+        )
+
     def wide(self) -> pd.DataFrame:
         """Return all tables side by side: shared columns first, then those of each study."""
         return pd.concat([self.shared, *self.specific.values()], axis=1)

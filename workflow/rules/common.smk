@@ -77,6 +77,8 @@ ENRICHED = [
 ]
 # Those whose fits are scored on unseen samples.
 EVALUATED = [name for name, cohort in COHORTS.items() if "evaluation" in cohort]
+# Those that are fitted to random shares of their samples too.
+SUBSAMPLED = [name for name, cohort in COHORTS.items() if cohort["stability"]["n_runs"]]
 SIMULATIONS = config.get(
     "simulations",
     {"replicates": {"development": [], "reported": []}, "settings": {}},
@@ -104,6 +106,7 @@ wildcard_constraints:
     run=re.escape(config["run"]),
     cohort=any_of(COHORTS),
     kind="shared|specific",
+    subsample="[1-9][0-9]*",
     simulation=any_of(SETTINGS),
     replicate=any_of([*REPLICATES["development"], *REPLICATES["reported"]]),
     method=any_of(METHODS | OTHER_METHODS),
@@ -175,6 +178,22 @@ def data_folder(wildcards):
     folder = os.environ.get("MSSVAE_DATA")
     read = counts_read(wildcards)
     return read["data_folder"] if folder is None and read else folder
+
+
+def subsamples(wildcards):
+    """The masks of the fits to random shares of a cohort's samples."""
+    n_runs = COHORTS[wildcards.cohort]["stability"]["n_runs"]
+    return collect(
+        "results/{{run}}/cohorts/{{cohort}}/fit/subsamples/{subsample}.tsv.gz",
+        subsample=range(1, n_runs + 1),
+    )
+
+
+def stability_table(wildcards):
+    """How often the entries of a cohort's factors come back; none, if that is not asked for."""
+    if wildcards.cohort not in SUBSAMPLED:
+        return []
+    return "results/{run}/cohorts/{cohort}/tables/stability.tsv"
 
 
 def cohort_seed(wildcards):
@@ -270,6 +289,7 @@ def cohort_tables():
         for table in [
             *tables,
             *(["unseen"] if cohort in EVALUATED else []),
+            *(["stability"] if cohort in SUBSAMPLED else []),
             *(of_processes if cohort in ENRICHED else []),
         ]
     ]

@@ -107,6 +107,7 @@ rule figure_masks:
     input:
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
+        stability=stability_table,
         source="results/{run}/cohorts/{cohort}/data/source.json",
         code=library("figures/*"),
     output:

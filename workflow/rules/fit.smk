@@ -1,4 +1,4 @@
-# The MSSVAE and the gene sets of its factors.
+# The MSSVAE, how stable its factors are, and their gene sets.
 
 
 rule fit_cohort:
@@ -41,6 +41,68 @@ rule fit_cohort:
         "Fitting the MSSVAE to cohort {wildcards.cohort}"
     script:
         "../../scripts/fit.py"
+
+
+rule fit_subsample:
+    input:
+        selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
+        code=library(*FIT_SOURCES, "evaluation/*"),
+    output:
+        masks="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}.tsv.gz",
+    log:
+        "results/{run}/logs/{cohort}/subsample_{subsample}.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/subsample_{subsample}.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=720,
+    params:
+        model=lookup(within=config, dpath="cohorts/{cohort}/model"),
+        fit=lookup(within=config, dpath="cohorts/{cohort}/fit"),
+        share=lookup(within=config, dpath="cohorts/{cohort}/stability/share"),
+        seed=config["seed"],
+        checkpoint="results/{run}/checkpoints/cohorts/{cohort}_subsample_{subsample}",
+    message:
+        "Fitting the MSSVAE to some samples of cohort {wildcards.cohort}, run {wildcards.subsample}"
+    script:
+        "../../scripts/subsample.py"
+
+
+rule stability:
+    input:
+        masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
+        factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
+        subsamples=subsamples,
+        code=library("evaluation/*", "tables.py"),
+    output:
+        frequency="results/{run}/cohorts/{cohort}/fit/frequency.tsv.gz",
+        agreement="results/{run}/cohorts/{cohort}/fit/agreement.tsv",
+        stability=report(
+            "results/{run}/cohorts/{cohort}/tables/stability.tsv",
+            caption="../report/stability.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Stability of the factors"},
+        ),
+    log:
+        "results/{run}/logs/{cohort}/stability.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/stability.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=10,
+    params:
+        threshold=lookup(within=config, dpath="cohorts/{cohort}/stability/threshold"),
+    message:
+        "Comparing the fits to some samples of cohort {wildcards.cohort} with that to all"
+    script:
+        "../../scripts/stability.py"
 
 
 rule gene_sets:

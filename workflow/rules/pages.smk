@@ -31,6 +31,9 @@ rule explorer:
         latent=collect(
             "results/{{run}}/cohorts/{cohort}/fit/latent.tsv.gz", cohort=COHORTS
         ),
+        frequency=collect(
+            "results/{{run}}/cohorts/{cohort}/fit/frequency.tsv.gz", cohort=SUBSAMPLED
+        ),
         manifest=collect(
             "results/{{run}}/cohorts/{cohort}/fit/manifest.json", cohort=COHORTS
         ),
@@ -64,6 +67,7 @@ rule explorer:
     params:
         cohorts=list(COHORTS),
         enriched=ENRICHED,
+        subsampled=SUBSAMPLED,
         # A function, as Snakemake would look for wildcards in the braces of titles.
         titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
         thresholds=[cohort["gene_set_threshold"] for cohort in COHORTS.values()],

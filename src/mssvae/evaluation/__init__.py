@@ -3,20 +3,35 @@
 ``unseen`` is the one to trust for bulk data and wide matrices; ``split_counts`` suits UMI-like
 counts alone; ``split_counts_overdispersed`` is right where the inverse dispersions are known.
 ``path`` has ``unseen`` along the weight of the prior, beside study means and dense models.
-``agreement`` compares two fits. Scores against a truth are in ``mssvae.metrics``.
+``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples. Scores
+against a truth are in ``mssvae.metrics``.
 """
 
 from mssvae.evaluation._agreement import agreement
+from mssvae.evaluation._consensus import (
+    Consensus,
+    Stability,
+    consensus,
+    seed_of_run,
+    stability,
+    subsample,
+)
 from mssvae.evaluation._path import path
 from mssvae.evaluation._splitting import split_counts, split_counts_overdispersed
 from mssvae.evaluation._unseen import unseen
 from mssvae.held_out import held_out_samples
 
 __all__ = [
+    "Consensus",
+    "Stability",
     "agreement",
+    "consensus",
     "held_out_samples",
     "path",
+    "seed_of_run",
     "split_counts",
     "split_counts_overdispersed",
+    "stability",
+    "subsample",
     "unseen",
 ]

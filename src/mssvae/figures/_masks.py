@@ -23,12 +23,18 @@ from mssvae.figures._text import literal, wrapped
 _HEIGHT_PER_FACTOR, _MIN_PANEL_HEIGHT = 0.055, 0.55  # inches
 _NAME_WIDTH, _NAME_LINES = 90, 5  # of a group, in points and lines
 _LINE_HEIGHT = 0.125  # inches
+_BARS_WIDTH = 0.12  # of the width of the masks
 _MAX_CELLS = 1500  # about as many as a printer shows across the page
 
 
 @in_style
 def masks(
-    masks: pd.DataFrame, factors: pd.DataFrame, *, title: str, note: str | None = None
+    masks: pd.DataFrame,
+    factors: pd.DataFrame,
+    stability: pd.DataFrame | None = None,
+    *,
+    title: str,
+    note: str | None = None,
 ) -> Figure:
     r"""Draw the masks W(S) and W(m) of section 2.2: one panel of shared factors, one per study.
 
@@ -47,6 +53,9 @@ def masks(
         One row per factor: ``factor`` (a column of ``masks``), ``kind`` (``"shared"`` or
         ``"specific"``), ``study`` (of a specific factor). The order of the panels and of the
         factors within a panel is that of the rows.
+    stability
+        What fits to subsamples say of the factors: ``factor`` and ``mean_frequency`` of its
+        entries, from 0 to 1, which is drawn as a bar beside each factor; None draws no bars.
     title
         Title of the cohort.
     note
@@ -85,7 +94,22 @@ def masks(
     if not panels:
         figure.text(0.5, 0.5, "the fit has no factor", ha="center", va="center")
         return figure
-    all_axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
+    if stability is None:
+        all_axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
+    else:
+        require_columns(stability, ["factor", "mean_frequency"], "stability")
+        frequency = stability.set_index("factor")["mean_frequency"].reindex(factors["factor"])
+        all_axes, all_bars = figure.subplots(
+            len(panels),
+            2,
+            height_ratios=heights,
+            width_ratios=[1, _BARS_WIDTH],
+            squeeze=False,
+        ).T
+        for axes, panel, k in zip(all_bars, panels, shown, strict=True):
+            _draw_bars(axes, frequency.to_numpy()[k], looks.get(panel, SHARED_LOOK))
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("frequency")
     for axes, panel, label, k in zip(all_axes, panels, labels, shown, strict=True):
         if len(k):
             axes.imshow(
@@ -112,9 +136,23 @@ def masks(
         "ordered by the factor of their largest weight"
     )
     figure.colorbar(
-        colour, ax=all_axes, label="weight w", location="bottom", extend="both", aspect=50, pad=0.01
+        colour,
+        ax=figure.axes,
+        label="weight w",
+        location="bottom",
+        extend="both",
+        aspect=50,
+        pad=0.01,
     )
     return figure
+
+
+def _draw_bars(axes: Axes, frequency: np.ndarray, look: Look) -> None:
+    """Draw how often the entries of factors come back, one bar for each row of the panel."""
+    rows = np.arange(len(frequency))
+    axes.barh(rows, frequency, 0.8, color=look.colour)
+    axes.set(xlim=(0, 1), ylim=(max(len(rows), 1) - 0.5, -0.5), xticks=[0, 0.5, 1], yticks=[])
+    axes.tick_params(labelbottom=False)
 
 
 def _draw_strip(axes: Axes, look: Look) -> None:

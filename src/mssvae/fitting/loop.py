@@ -177,6 +177,50 @@ def _select(course: _Course, bar, rates: Sequence[float], lambda1: float, weight
     update_posteriors(course.state)
 
 
+@torch.no_grad()
+@_extreme_values_are_told()
+def refit_linear(
+    state: LinearState,
+    support: Tensor,
+    history: pd.DataFrame,
+    rate: float,
+    lambda1: float,
+    weight: float,
+) -> pd.DataFrame:
+    """Go on with a linear fit, with a part of its support that is held; return its history.
+
+    Parameters
+    ----------
+    state : LinearState
+        Changed in place.
+    support : Tensor of bool [G, K]
+        Which loadings stay.
+    history : DataFrame
+        What ``fit_linear`` returned; the iterations that are added come after.
+    rate : float
+        Of the spike, the last one.
+    lambda1, weight : float
+        As for ``fit_linear``.
+
+    Raises
+    ------
+    FitError
+        If values are too extreme for single precision.
+    """
+    parameters = state.parameters
+    gone = state.live & ~support.any(0)
+    for data, posterior in zip(state.data, state.posteriors, strict=True):
+        for k in gone[data.factors].nonzero().flatten():
+            posterior.forget(k)
+    parameters.loadings = parameters.loadings * support
+    course = _Course(state, history.to_dict("records"), rate)
+    state.price = entry_price(state, rate, lambda1, weight)
+    with progress(range(SCHEDULE.held), SCHEDULE.held) as bar:
+        _until_still(course, bar, SCHEDULE.held, selects=False, grows=False)
+    update_posteriors(state)
+    return pd.DataFrame(course.history)
+
+
 _SHOWN = ("n_active_shared", "n_active_specific", "n_slab", "elbo")
 
 

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from mssvae import prior
 from mssvae.fitting.observations import OBSERVATIONS
-from mssvae.fitting.state import LinearState, Parameters
+from mssvae.fitting.start import start
+from mssvae.fitting.state import LinearState, Parameters, Posterior
 from mssvae.module import MultiStudyModule
 
 
@@ -75,3 +76,25 @@ def read(module: MultiStudyModule) -> Parameters:
         mean,
         variance,
     )
+
+
+@torch.no_grad()
+def read_state(module: MultiStudyModule, x: Tensor, study: Tensor) -> LinearState:
+    """Return the state that was written to a module, to go on from; data as in ``start``.
+
+    But for covariances of the posteriors, which follow from the rest with the next update.
+    """
+    n_shared, n_specific, *_ = (mask.shape[1] for mask in module.masks)
+    state = start(OBSERVATIONS[module.likelihood.name], x, study, n_shared, n_specific)
+    state.parameters = read(module)
+    shared = module.posterior(0)
+    for number in range(len(state.data)):
+        rows = (study == number).nonzero().flatten()
+        mean, log_variance = (
+            torch.cat([of_all[rows], own], 1)
+            for of_all, own in zip(shared, module.posterior(number + 1), strict=True)
+        )
+        state.posteriors[number] = Posterior(
+            mean, torch.diag_embed(log_variance.exp()), module.library_sizes[rows]
+        )
+    return state

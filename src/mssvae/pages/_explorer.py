@@ -24,6 +24,7 @@ def cohort(
     *,
     title: str,
     masks: pd.DataFrame,
+    frequency: pd.DataFrame | None,
     latent: pd.DataFrame,
     factors: pd.DataFrame,
     terms: pd.DataFrame | None,
@@ -44,6 +45,8 @@ def cohort(
         Title of the cohort.
     masks : DataFrame [genes x factors]
         The masks W, with gene ids as index.
+    frequency : DataFrame [genes x factors]
+        The share of fits to subsamples that have a weight too; None leaves it out.
     latent : DataFrame [samples x factors]
         Posterior means of the factors; NaN for specific factors of other groups.
     factors
@@ -80,6 +83,10 @@ def cohort(
     if missing := place.keys() - set(names["gene"]):
         raise InputError(f"gene names: no row for {min(missing)!r}, which has a row in the masks")
     require_finite(masks, factors["factor"], "masks")
+    if frequency is not None:
+        require_columns(frequency, factors["factor"], "frequency")
+        frequency = frequency.loc[masks.index]
+        require_finite(frequency, factors["factor"], "frequency")
     groups = manifest["studies"]
     looks = group_looks(groups)
     group_of = samples.set_index("sample")["group"].reindex(latent.index)
@@ -103,6 +110,9 @@ def cohort(
                 "n_genes": row["n_genes"],
                 "genes": order.tolist(),
                 "weights": [float(f"{weight:.4g}") for weight in weights[order]],
+                "frequencies": None
+                if frequency is None
+                else frequency[factor].to_numpy()[order].round(3).tolist(),
                 "terms": _terms(terms_of.get(factor, tested.iloc[:0]), fdr, place),
                 "activity": _activity(row, members),
             }

@@ -29,11 +29,19 @@ function render() {
   at("summary").textContent = (factor.group === null ? "Shared by all groups. " : `Specific to ${factor.group}. `)
     + `${plural(factor.n_genes, "gene")} in its gene set (|weight| > ${cohort.threshold}), `
     + `${factor.genes.length.toLocaleString("en")} with a weight that is not zero`
+    + stability(factor)
     + `${tested(cohort) ? `; ${plural(nEnriched(cohort, factor), "enriched process")}` : ""}.`;
   drawOverview(now);
   at("processes-part").hidden = !tested(cohort);
   const processes = tested(cohort) ? [drawProcesses, fillProcesses] : [];
   for (const part of [drawGenes, fillGenes, ...processes, drawActivity]) part({ ...now, factor });
+}
+
+// How often weights come back in fits to random shares of the samples.
+function stability({ frequencies }) {
+  if (!frequencies?.length) return "";
+  const mean = frequencies.reduce((sum, frequency) => sum + frequency, 0) / frequencies.length;
+  return `, which comes back in ${Math.round(100 * mean)} % of the fits to random shares of the samples`;
 }
 
 function step(by) {
@@ -56,8 +64,11 @@ at("choice").onsubmit = (event) => event.preventDefault();
 at("search").oninput = search;
 at("genes-csv").onclick = () => {
   const { name, cohort, factor } = current();
-  download(`${name}_${factor.name}_genes.csv`, ["gene", "symbol", "name", "weight", "in_gene_set"],
-    factor.genes.map((gene, rank) => [...cohort.genes[gene], factor.weights[rank], rank < factor.n_genes]));
+  const { weights, frequencies } = factor;
+  download(`${name}_${factor.name}_genes.csv`,
+    ["gene", "symbol", "name", "weight", "in_gene_set", ...(frequencies ? ["frequency"] : [])],
+    factor.genes.map((gene, rank) => [...cohort.genes[gene], weights[rank], rank < factor.n_genes,
+      ...(frequencies ? [frequencies[rank]] : [])]));
 };
 at("processes-csv").onclick = () => {
   const { name, cohort, factor } = current();

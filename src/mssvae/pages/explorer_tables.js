@@ -26,13 +26,15 @@ function fillTable(table, caption, columns, rows) {
 
 function fillGenes({ cohort, factor, gene: sought }) {
   const columns = [{ title: "Gene" }, { title: "Name" }, { title: "Weight", numeric: true }];
+  if (factor.frequencies) columns.push({ title: "Frequency", numeric: true });
   fillTable(at("genes-table"),
     `${plural(factor.genes.length, "gene")} with a weight; those outside the gene set in grey`, columns,
     factor.genes.map((gene, rank) => {
       const [id, symbol, name] = cohort.genes[gene];
       const outside = rank < factor.n_genes ? "" : "outside";
       return {
-        cells: [geneLink(symbol, id), name, number(factor.weights[rank])],
+        cells: [geneLink(symbol, id), name, number(factor.weights[rank]),
+          ...(factor.frequencies ? [factor.frequencies[rank].toFixed(2)] : [])],
         className: id === sought ? `${outside} sought` : outside,
       };
     }));
