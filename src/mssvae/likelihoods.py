@@ -43,17 +43,22 @@ def _stirling_error(y: Tensor) -> Tensor:
     return torch.where(y < _STIRLING_FROM, exact, series)
 
 
-class _LogGammaRatio(torch.autograd.Function):
-    """``log Gamma(x + theta) - log Gamma(theta) - (x log x - x)``, for counts x and theta > 0.
+def log_gamma_ratio(x: Tensor, theta: Tensor) -> Tensor:
+    """Return ``log Gamma(x + theta) - log Gamma(theta) - (x log x - x)``, for counts, theta > 0.
 
     By Stirling's formula, which cancels what is as large as the counts: single precision would lose
-    the rest. The gradient is towards theta alone.
+    the rest.
     """
+    large = x * torch.log1p(theta / x.clamp_min(1)) + (theta - 0.5) * torch.log1p(x / theta)
+    return large + _stirling_error(x + theta) - _stirling_error(theta)
+
+
+class _LogGammaRatio(torch.autograd.Function):
+    """``log_gamma_ratio`` with its gradient towards theta."""
 
     @staticmethod
     def forward(x: Tensor, theta: Tensor) -> Tensor:
-        large = x * torch.log1p(theta / x.clamp_min(1)) + (theta - 0.5) * torch.log1p(x / theta)
-        return large + _stirling_error(x + theta) - _stirling_error(theta)
+        return log_gamma_ratio(x, theta)
 
     @staticmethod
     def setup_context(ctx, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:

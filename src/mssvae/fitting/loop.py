@@ -15,7 +15,13 @@ from mssvae.fitting.loadings import entry_price, update_loadings
 from mssvae.fitting.observations import OBSERVATIONS
 from mssvae.fitting.posteriors import update_posteriors
 from mssvae.fitting.start import start
-from mssvae.fitting.state import LinearState, Posterior, output_deviation, safe_cholesky
+from mssvae.fitting.state import (
+    LinearState,
+    Parameters,
+    Posterior,
+    output_deviation,
+    safe_cholesky,
+)
 from mssvae.moves import MOVES
 from mssvae.progress import progress
 
@@ -256,38 +262,43 @@ def _try_move(course: _Course, name: str, bar) -> None:
     bar.update(SCHEDULE.trial)
 
 
-def _outputs(state: LinearState) -> Iterator[tuple[Posterior, tuple[Tensor, ...]]]:
-    """Yield some samples at a time: their posterior, and (x, output, deviation, log_depth)."""
-    parameters = state.parameters
+def _outputs(
+    state: LinearState, parameters: Parameters, features: Tensor | slice = slice(None)
+) -> Iterator[tuple[Posterior, tuple[Tensor, ...]]]:
+    """Yield some samples at a time: their posterior, and (x, output, deviation, log_depth).
+
+    The parameters are those of the features.
+    """
     for study, data, posterior in state.chunks():
         output = parameters.output(study, data.factors, posterior.mean)
         deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
         log_depth = posterior.log_library + parameters.log_scale
-        yield posterior, (data.x, output, deviation, log_depth)
+        yield posterior, (data.x[:, features], output, deviation, log_depth)
 
 
 def _updated_noise(state: LinearState) -> Tensor:
-    pieces = (piece for _, piece in _outputs(state))
-    noise = state.parameters.log_noise
-    return state.parameters.observation.updated_noise(pieces, noise, state.spread)
+    features, noise = state.estimates_noise.nonzero().flatten(), state.parameters.log_noise.clone()
+    some = state.parameters.of_features(features)
+    pieces = (piece for _, piece in _outputs(state, some, features))
+    noise[features] = some.observation.updated_noise(pieces, some.log_noise, state.spread[features])
+    return noise
 
 
 def _row(state: LinearState, lambda0: float) -> dict[str, float]:
     """Return the row of the history of the present state."""
     parameters, n, n_shared = state.parameters, state.n_samples, state.n_shared
-    fit = kl_shared = kl = kl_library = 0.0
-    for posterior, (x, output, deviation, log_depth) in _outputs(state):
+    observation, log_noise = parameters.observation, parameters.log_noise
+    fit, kl_shared, kl, kl_library = state.log_base, 0.0, 0.0, 0.0
+    for posterior, (x, output, deviation, log_depth) in _outputs(state, parameters):
         for sign in (1, -1):
-            log_prob = parameters.observation.log_prob(
-                x, output + sign * deviation, log_depth, parameters.log_noise
-            )
-            fit += 0.5 * log_prob.sum(dtype=torch.float64).item()
-        fit += parameters.observation.log_base(x)
+            kernel = observation.kernel(x, output + sign * deviation, log_depth, log_noise)
+            fit += 0.5 * kernel.sum(dtype=torch.float64).item()
+        fit += observation.log_of_noise(x, log_noise)
         kl += _kl(posterior.mean, posterior.covariance)
         kl_shared += _kl(
             posterior.mean[:, :n_shared], posterior.covariance[:, :n_shared, :n_shared]
         )
-        if parameters.observation.uses_library:
+        if observation.uses_library:
             away = (posterior.log_library - parameters.library_mean).square()
             kl_library += 0.5 * (away / parameters.library_variance).sum().item()
     penalty = float((state.support.sum(0) * state.price).sum())

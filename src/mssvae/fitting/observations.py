@@ -17,6 +17,7 @@ from mssvae.likelihoods import (
     MIN_LIBRARY_VARIANCE,
     NegativeBinomial,
     inverse_softplus,
+    log_gamma_ratio,
     log_softplus,
 )
 
@@ -43,6 +44,8 @@ class Start:
     slope : float
         How much an output changes with a value.
     bias, log_noise, log_scale : Tensor [G]
+    estimates_noise : Tensor [G]
+        Which features' noise is estimated; that of others stays where it starts.
     log_library : Tensor [N, 1]
     library_mean, library_variance : Tensor
     """
@@ -52,6 +55,7 @@ class Start:
     bias: Tensor
     log_noise: Tensor
     log_scale: Tensor
+    estimates_noise: Tensor
     log_library: Tensor
     library_mean: Tensor
     library_variance: Tensor
@@ -70,8 +74,8 @@ class GaussianObservation:
         variance, mean = torch.var_mean(x, 0)
         zero = x.new_zeros(())
         log_noise = (0.5 * variance).clamp_min(torch.finfo(x.dtype).tiny).log()
-        none = torch.zeros_like(mean)
-        return Start(x, 1.0, mean, log_noise, none, x.new_zeros(len(x), 1), zero, zero + 1)
+        none, all_ = torch.zeros_like(mean), torch.ones_like(mean, dtype=torch.bool)
+        return Start(x, 1.0, mean, log_noise, none, all_, x.new_zeros(len(x), 1), zero, zero + 1)
 
     @staticmethod
     def score(
@@ -87,14 +91,13 @@ class GaussianObservation:
         return -0.5 * (x - output).square() * torch.exp(-log_noise)
 
     @staticmethod
-    def log_prob(x: Tensor, output: Tensor, log_depth: Tensor, log_noise: Tensor) -> Tensor:
-        """Return log p(x | output), [n, g]."""
-        constant = log_noise + math.log(2 * math.pi)
-        return GaussianObservation.kernel(x, output, log_depth, log_noise) - 0.5 * constant
+    def log_of_noise(x: Tensor, log_noise: Tensor) -> float:
+        """Return what of log p(x | output) depends on the noise alone, of all values."""
+        return -0.5 * len(x) * (log_noise + math.log(2 * math.pi)).sum(dtype=torch.float64).item()
 
     @staticmethod
     def log_base(x: Tensor) -> float:
-        """Return what ``log_prob`` leaves out, of all samples and features."""
+        """Return what of log p(x | output) depends on the data alone, of all values."""
         return 0.0
 
     @staticmethod
@@ -144,6 +147,7 @@ class CountObservation:
             inverse_softplus(one),
             _LOG_THETA * one,
             mean.log(),
+            x.mean(0) >= _FEW_COUNTS,
             log_library,
             log_library.mean(),
             log_library.var().clamp_min(MIN_LIBRARY_VARIANCE),
@@ -180,13 +184,15 @@ class CountObservation:
         return -of_mean - x * functional.softplus(-log_odds)
 
     @staticmethod
-    def log_prob(x: Tensor, output: Tensor, log_depth: Tensor, log_noise: Tensor) -> Tensor:
-        """Return log p(x | output), [n, g], less ``log_base``."""
-        return NegativeBinomial.log_prob(x, output, log_depth, log_noise)
+    def log_of_noise(x: Tensor, log_noise: Tensor) -> float:
+        """Return what of log p(x | output) depends on counts and noise alone, of all values."""
+        positive = x > 0  # Zero where there is no count.
+        theta = torch.exp(log_noise).expand_as(x)[positive]
+        return log_gamma_ratio(x[positive], theta).sum(dtype=torch.float64).item()
 
     @staticmethod
     def log_base(x: Tensor) -> float:
-        """Return what ``log_prob`` leaves out, of all samples and features."""
+        """Return what of log p(x | output) depends on the data alone, of all values."""
         return NegativeBinomial.log_base(x).sum(dtype=torch.float64).item()
 
     @staticmethod
@@ -200,13 +206,11 @@ class CountObservation:
     ) -> Tensor:
         """Return logarithms of inverse dispersions after one Newton step, [G].
 
-        As ``GaussianObservation.updated_noise``. Those of genes with few counts stay.
+        As ``GaussianObservation.updated_noise``.
         """
         theta = torch.exp(log_noise)
         slope, curvature = torch.zeros_like(theta), torch.zeros_like(theta)
-        counts, n = torch.zeros_like(theta), 0
         for x, output, deviation, log_depth in pieces:
-            counts, n = counts + x.sum(0), n + len(x)
             digamma = torch.digamma(x + theta) - torch.digamma(theta)
             trigamma = torch.polygamma(1, x + theta) - torch.polygamma(1, theta)
             for sign in (1, -1):
@@ -217,8 +221,7 @@ class CountObservation:
                 slope += 0.5 * theta * first.sum(0)
                 curvature += 0.5 * theta * (theta * second + first).sum(0)
         step = torch.where(curvature < 0, -slope / curvature, slope.sign())
-        moved = (log_noise + step.clamp(-_LONGEST, _LONGEST)).clamp(*_LOG_THETA_RANGE)
-        return torch.where(counts / n < _FEW_COUNTS, log_noise, moved)
+        return (log_noise + step.clamp(-_LONGEST, _LONGEST)).clamp(*_LOG_THETA_RANGE)
 
 
 OBSERVATIONS = {"gaussian": GaussianObservation, "negative_binomial": CountObservation}

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from mssvae.fitting.observations import CountObservation, GaussianObservation
-from mssvae.fitting.state import LinearState, Parameters, Posterior, StudyData
+from mssvae.fitting.state import CHUNK, LinearState, Parameters, Posterior, StudyData
 
 # A study has at least so many samples for each factor of its own.
 _SAMPLES_PER_FACTOR = 4
@@ -72,7 +72,7 @@ def start(
     )
     data = [StudyData(x[of_study], places) for of_study, places in zip(rows, factors, strict=True)]
     price = x.new_zeros(loadings.shape[1])
-    return LinearState(parameters, data, posteriors, n_shared, spread, price)
+    return LinearState(parameters, data, posteriors, n_shared, spread, first.estimates_noise, price)
 
 
 def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:

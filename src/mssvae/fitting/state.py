@@ -132,6 +132,10 @@ class LinearState:
     n_shared : int
     spread : Tensor [G]
         Standard deviations of the outputs, positive.
+    estimates_noise : Tensor [G]
+        Which features' noise is estimated.
+    log_base : float
+        What of the log-likelihood of all data depends on them alone.
     price : Tensor [K]
         What an entry of each column has to gain in log-likelihood, in nats.
     """
@@ -141,6 +145,8 @@ class LinearState:
     posteriors: list[Posterior]
     n_shared: int
     spread: Tensor
+    estimates_noise: Tensor
+    log_base: float
     price: Tensor
 
     @property
