@@ -72,7 +72,10 @@ def start(
     )
     data = [StudyData(x[of_study], places) for of_study, places in zip(rows, factors, strict=True)]
     price = x.new_zeros(loadings.shape[1])
-    return LinearState(parameters, data, posteriors, n_shared, spread, first.estimates_noise, price)
+    log_base = sum(map(observation.log_base, x.split(CHUNK)))
+    return LinearState(
+        parameters, data, posteriors, n_shared, spread, first.estimates_noise, log_base, price
+    )
 
 
 def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
