@@ -34,7 +34,8 @@ def state_of(loadings, means, n_shared, variance=0.01):
         torch.ones(()),
     )
     price = torch.full((loadings.shape[1],), 5.0)
-    return LinearState(parameters, data, posteriors, n_shared, torch.ones(G), price)
+    every = torch.ones(G, dtype=torch.bool)
+    return LinearState(parameters, data, posteriors, n_shared, torch.ones(G), every, 0.0, price)
 
 
 def blocks(*columns):
