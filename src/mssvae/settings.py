@@ -18,6 +18,8 @@ _LAST_RESTRUCTURING = 0.8
 _DECODERS = ("auto", "linear", "nonlinear")
 # ``prior_scale`` auto of a nonlinear decoder.
 _NONLINEAR_PRIOR_SCALE = 400
+# And of a linear one at most: from so many samples on, an entry has to gain a fixed share of them.
+_LARGEST_LINEAR_PRIOR_SCALE = 1500
 _PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -102,7 +104,8 @@ class FitSettings:
     prior_scale : float, None or "auto"
         The per-sample loss carries the prior terms divided by this number. ``None`` stands for the
         number of samples N, which is the objective as written (eq. 2.4); the smaller, the sparser.
-        Auto is N for a linear decoder and 400 for a nonlinear one (docs/method.md).
+        Auto is N for a linear decoder, but 1,500 at most, and 400 for a nonlinear one
+        (docs/method.md).
     screen_every : int
         Once the masks have exact zeros, a large decoder on the CPU computes features with at most
         one factor by closed forms, from the entries that are not zero. Every so many epochs all
@@ -195,9 +198,10 @@ class FitSettings:
 
     def scale(self, n_samples: int) -> float:
         """Return ``prior_scale`` as a number."""
-        if self.prior_scale == "auto" and self.decoder == "nonlinear":
-            return _NONLINEAR_PRIOR_SCALE
-        return n_samples if self.prior_scale in (None, "auto") else self.prior_scale
+        if self.prior_scale == "auto":
+            linear = min(n_samples, _LARGEST_LINEAR_PRIOR_SCALE)
+            return _NONLINEAR_PRIOR_SCALE if self.decoder == "nonlinear" else linear
+        return n_samples if self.prior_scale is None else self.prior_scale
 
     def lr_factor(self, epoch: int) -> float:
         """Return what the learning rates of an epoch, counted from 0, are multiplied with."""

@@ -23,9 +23,9 @@ from mssvae.likelihoods import (
 
 # Relative expression to add before logarithms.
 _PSEUDOCOUNT = 0.05
-# Inverse dispersions start at e, about technical noise, and stay there where genes have fewer
-# counts on average: estimates there book structure as noise (docs/method.md).
-_LOG_THETA, _FEW_COUNTS = 1.0, 5.0
+# Inverse dispersions start at e. Those of genes with fewer counts on average stay at 8, about the
+# technical noise of molecules: estimates there book structure as noise (docs/method.md).
+_LOG_THETA, _LOG_THETA_OF_FEW, _FEW_COUNTS = 1.0, math.log(8), 5.0
 # They stay between these, and move by no more at a time.
 _LOG_THETA_RANGE, _LONGEST = (-4.0, 7.0), 0.3
 # Noise variances have an inverse gamma prior of this shape, with this times the variance of the
@@ -140,14 +140,14 @@ class CountObservation:
         relative = x / library
         mean = relative.mean(0).clamp_min(float(1 / library.sum()))
         log_library = library.log()
-        one = torch.ones_like(mean)
+        one, few = torch.ones_like(mean), x.mean(0) < _FEW_COUNTS
         return Start(
             torch.log(relative + _PSEUDOCOUNT),
             1 / (1 - math.exp(-1)),  # Of log softplus where it is 0.
             inverse_softplus(one),
-            _LOG_THETA * one,
+            torch.where(few, _LOG_THETA_OF_FEW, _LOG_THETA * one),
             mean.log(),
-            x.mean(0) >= _FEW_COUNTS,
+            ~few,
             log_library,
             log_library.mean(),
             log_library.var().clamp_min(MIN_LIBRARY_VARIANCE),
