@@ -165,7 +165,25 @@ def make_history(n_epochs):
     )
 
 
+def draw_backgrounds(n_sets):
+    methods = ["MSSVAE", "random sets", "permuted labels", "factor analysis", "NMF"]
+    rows = [
+        (background, kind, method)
+        for background in ("fitted", "expressed", "annotated")
+        for kind in ("shared", "specific")
+        for method in methods
+    ]
+    table = pd.DataFrame(rows, columns=["background", "kind", "method"])
+    table["n_background"], table["n_sets"] = 21_069, n_sets
+    for number in ("n_enriched", "n_own"):
+        table[number] = np.minimum(np.arange(len(table)), n_sets)
+        table[f"{number}_low"], table[f"{number}_high"] = 0.7 * table[number], 1.2 * table[number]
+    return figures.backgrounds(table, title=TITLE, note=NOTE)
+
+
 FIGURES = {
+    "backgrounds": lambda: draw_backgrounds(50),
+    "backgrounds, no set": lambda: draw_backgrounds(0),
     "schematic": figures.schematic,
     "convergence": lambda: figures.convergence(make_history(800), title=TITLE, note=NOTE),
     "convergence, one epoch": lambda: figures.convergence(make_history(1), title=TITLE, note=NOTE),

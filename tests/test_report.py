@@ -25,13 +25,16 @@ WANTED = {
     f"{COHORT}/enrichment/terms.tsv.gz",
     *(
         f"{COHORT}/figures/{figure}.png"
-        for figure in ("qc", "convergence", "masks", "shared_processes", "specific_processes")
+        for figure in (
+            *("qc", "convergence", "masks"),
+            *("shared_processes", "specific_processes", "enrichment_backgrounds"),
+        )
     ),
     *(
         f"{COHORT}/tables/{table}.tsv"
         for table in (
             *("composition", "qc_steps", "factors", "enriched_shares", "enrichment_summary"),
-            *("shared_processes", "specific_processes"),
+            *("shared_processes", "specific_processes", "enrichment_backgrounds"),
         )
     ),
 }

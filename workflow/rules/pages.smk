@@ -118,6 +118,10 @@ rule findings:
             "results/{{run}}/cohorts/{cohort}/tables/enriched_shares.tsv",
             cohort=ENRICHED,
         ),
+        backgrounds=collect(
+            "results/{{run}}/cohorts/{cohort}/tables/enrichment_backgrounds.tsv",
+            cohort=ENRICHED,
+        ),
         summary=branch(
             bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
         ),
@@ -138,6 +142,7 @@ rule findings:
     params:
         cohorts=list(COHORTS),
         enriched=ENRICHED,
+        background=[COHORTS[name]["enrichment"]["background"] for name in ENRICHED],
         # Functions, as Snakemake would look for wildcards in the braces of titles.
         titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
         simulations=lambda wildcards: {

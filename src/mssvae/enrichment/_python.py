@@ -73,9 +73,7 @@ class Processes:
         self._terms_of_gene = csr_array(pairs, shape=(len(genes), len(ids)))
         self._terms_of_gene.data[:] = 1  # A pair that the table has twice counts once.
         self._genes = pd.Index(genes)
-        self._inside = (
-            np.ones(len(genes), bool) if universe is None else self._genes.isin(universe)
-        )
+        self._inside = np.ones(len(genes), bool) if universe is None else self._genes.isin(universe)
         self.ids = np.asarray(ids, dtype=object)
         self.descriptions = annotation.groupby("ID", sort=True)["Description"].first().to_numpy()
         self.size = self._inside @ self._terms_of_gene
