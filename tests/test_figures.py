@@ -262,6 +262,7 @@ def test_cohort_and_note_are_in_the_title(name):
         ("qc", "quality control"),
         ("convergence", "convergence of the fit"),
         ("masks", "masks"),
+        ("backgrounds", "gene sets with an enriched process"),
         ("processes, 150 rows", "processes of the shared factors"),
         ("processes, 180 rows", "processes of the study-specific factors"),
     ],
@@ -301,7 +302,12 @@ def run_script(tmp_path, monkeypatch):
             input=SimpleNamespace(**paths, source=source),
             output=SimpleNamespace(pdf=figure, png=tmp_path / "figure.png"),
             params=SimpleNamespace(
-                **THRESHOLDS, groups=groups, title=title, max_share=0.1, **params
+                **THRESHOLDS,
+                groups=groups,
+                title=title,
+                max_share=0.1,
+                background="expressed",
+                **params,
             ),
             log=[tmp_path / "log"],
         )

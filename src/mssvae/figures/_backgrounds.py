@@ -47,7 +47,7 @@ def backgrounds(table: pd.DataFrame, *, title: str, note: str | None = None) -> 
     require_finite(table, columns, "backgrounds")
     require_finite(table[table["method"] == _RANDOM], ends, "backgrounds")
     methods = [method for method in table["method"].unique() if method != _RANDOM]
-    looks = group_looks(methods)
+    looks = {method: group_looks(methods)[method] for method in methods}
     sizes = table.drop_duplicates("background").set_index("background")["n_background"]
 
     figure = Figure(figsize=(PAGE_WIDTH, 4.8), layout="constrained")
@@ -58,12 +58,12 @@ def backgrounds(table: pd.DataFrame, *, title: str, note: str | None = None) -> 
         for row, number in enumerate(_ROWS):
             rows = table[table["kind"] == kind]
             _draw(panels[row, column], rows, number, list(sizes.index), looks)
+        panels[1, column].set_xlabel("background")
         panels[1, column].set_xticks(
             range(len(sizes)), [f"{name}\n({n:,} genes)" for name, n in sizes.items()]
         )
     for axes, label in zip(panels[:, 0], _ROWS.values(), strict=True):
         axes.set_ylabel(label)
-    figure.supxlabel("background", fontsize="medium")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(
         handles, [literal(label) for label in labels], loc="outside lower center", ncols=len(labels)
@@ -95,6 +95,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, number: str, names: list[str], looks: 
             marker=look.marker,
             markersize=5,
             color=look.colour,
+            clip_on=False,
+            zorder=3,
             label=method,
         )
     n_sets = rows["n_sets"].max()
