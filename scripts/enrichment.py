@@ -7,11 +7,11 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mssvae.enrichment import over_representation, read_gmt, summarise
+from mssvae.enrichment import background, over_representation, read_gmt, summarise
 from mssvae.files import read_table, sha256, write_json, write_table
 
 gene_sets = json.loads(Path(snakemake.input.gene_sets).read_text())
-universe = read_table(snakemake.input.universe)["gene"].tolist()
+universe = background(read_table(snakemake.input.genes), snakemake.params.background)
 annotation = snakemake.input.annotation
 
 terms = over_representation(
@@ -23,7 +23,8 @@ terms = over_representation(
 )
 write_table(terms, snakemake.output.terms)
 write_table(summarise(terms, gene_sets, snakemake.params.fdr), snakemake.output.summary)
-engine = {**terms.attrs["engine"], "fdr": snakemake.params.fdr}
+params = snakemake.params
+engine = {**terms.attrs["engine"], "fdr": params.fdr, "background": params.background}
 if annotation:
     engine["annotation_sha256"] = sha256(annotation[0])
 write_json(engine, snakemake.output.engine)

@@ -20,6 +20,7 @@ figure = figures.processes(
     title=snakemake.params.title,
     note=figures.source_note(json.loads(Path(snakemake.input.source).read_text())),
     summary=read_table(snakemake.input.summary),
+    background=snakemake.params.background,
     max_sets=enrichment.max_sets(n_sets, snakemake.params.max_share),
 )
 figures.save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -9,11 +9,16 @@ from mssvae.files import atomic_path, read_table
 
 params, paths = snakemake.params, snakemake.input
 lines = []
-shares = dict(zip(params.enriched, paths.shares, strict=True))
 unseen = dict(zip(params.evaluated, paths.unseen, strict=True))
+tests = (params.enriched, paths.shares, paths.backgrounds, params.background)
+tested = {name: tables for name, *tables in zip(*tests, strict=True)}
 for name, title, factors in zip(params.cohorts, params.titles, paths.factors, strict=True):
-    tested = read_table(shares[name]) if name in shares else None
-    lines.append(pages.cohort_findings(title, read_table(factors), tested))
+    line = pages.cohort_findings(
+        title, read_table(factors), read_table(tested[name][0]) if name in tested else None
+    )
+    if name in tested:
+        line += f" {pages.random_findings(read_table(tested[name][1]), tested[name][2])}"
+    lines.append(line)
     if name in unseen:
         lines.append(pages.unseen_findings(title, read_table(unseen[name])))
 for path in paths.summary:

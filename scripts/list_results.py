@@ -28,8 +28,8 @@ untested = [
 if untested:
     print(
         f"\nNot made, as the gene sets of {', '.join(untested)} were not tested:\n"
-        "  figures: shared_processes, specific_processes\n"
+        "  figures: shared_processes, specific_processes, enrichment_backgrounds\n"
         "  tables: enrichment_summary, enriched_shares, shared_processes, specific_processes, "
-        "gene_names\n"
+        "enrichment_backgrounds, gene_names\n"
         f"{ADVICE} Then run this again."
     )

@@ -116,7 +116,7 @@ def test_python_engine_adjusts_as_r_does(adjust):
 
     p = np.random.default_rng(2).beta(0.3, 1, 60).round(3)  # With ties.
     expected = robjects.r["p.adjust"](robjects.FloatVector(p), adjust)
-    np.testing.assert_allclose(_python._adjust(p, adjust), expected, rtol=1e-12)
+    np.testing.assert_allclose(_python.adjusted(p, adjust), expected, rtol=1e-12)
 
 
 def test_base_engine_reproduces_clusterprofiler(tested_sets, golden_folder):

@@ -174,6 +174,7 @@ def test_imports_are_found_through_the_library():
     assert {"torch", "scipy"} <= imported_packages(scripts / "fit.py")
     assert "sklearn" in imported_packages(scripts / "scores.py")
     assert "sklearn" not in imported_packages(scripts / "truth.py")
+    assert "sklearn" in imported_packages(scripts / "peer_gene_sets.py")
     assert "rpy2" in imported_packages(scripts / "enrichment.py")
     assert "rpy2" not in imported_packages(scripts / "processes.py")
     assert "scanpy" in imported_packages(scripts / "select_genes.py")

@@ -177,7 +177,25 @@ def make_unseen(dense=("factor analysis", "NMF")):
     return table.assign(score=table["score"] - 5, standard_error=0.01)
 
 
+def draw_backgrounds(n_sets):
+    methods = ["MSSVAE", "random sets", "permuted labels", "factor analysis", "NMF"]
+    rows = [
+        (background, kind, method)
+        for background in ("fitted", "expressed", "annotated")
+        for kind in ("shared", "specific")
+        for method in methods
+    ]
+    table = pd.DataFrame(rows, columns=["background", "kind", "method"])
+    table["n_background"], table["n_sets"] = 21_069, n_sets
+    for number in ("n_enriched", "n_own"):
+        table[number] = np.minimum(np.arange(len(table)), n_sets)
+        table[f"{number}_low"], table[f"{number}_high"] = 0.7 * table[number], 1.2 * table[number]
+    return figures.backgrounds(table, title=TITLE, note=NOTE)
+
+
 FIGURES = {
+    "backgrounds": lambda: draw_backgrounds(50),
+    "backgrounds, no set": lambda: draw_backgrounds(0),
     "schematic": figures.schematic,
     "convergence": lambda: figures.convergence(make_history(800), title=TITLE, note=NOTE),
     "convergence, one epoch": lambda: figures.convergence(make_history(1), title=TITLE, note=NOTE),
@@ -262,6 +280,7 @@ def test_cohort_and_note_are_in_the_title(name):
         ("qc", "quality control"),
         ("convergence", "convergence of the fit"),
         ("masks", "masks"),
+        ("backgrounds", "gene sets with an enriched process"),
         ("processes, 150 rows", "processes of the shared factors"),
         ("processes, 180 rows", "processes of the study-specific factors"),
     ],
@@ -302,7 +321,12 @@ def run_script(tmp_path, monkeypatch):
             input=SimpleNamespace(**paths, source=source),
             output=SimpleNamespace(pdf=figure, png=tmp_path / "figure.png"),
             params=SimpleNamespace(
-                **THRESHOLDS, groups=groups, title=title, max_share=0.1, **params
+                **THRESHOLDS,
+                groups=groups,
+                title=title,
+                max_share=0.1,
+                background="expressed",
+                **params,
             ),
             log=[tmp_path / "log"],
         )

@@ -77,3 +77,25 @@ def test_scores_of_a_simulation_are_those_of_the_last_stage():
         "- **Toy**, method default, 2 data sets: median (worst) consensus shared 0.75 (0.50), "
         "consensus specific 0.75 (0.50)."
     )
+
+
+def test_enriched_sets_are_set_against_random_ones():
+    rows = [
+        ("shared", "MSSVAE", 30, 15, 10, None, None),
+        ("shared", "random sets", 30, 7.85, 3.75, 6.0, 10.0),
+        ("shared", "permuted labels", 29, 14, 9, None, None),
+        ("specific", "MSSVAE", 12, 2, 2, None, None),
+        ("specific", "random sets", 12, 0.85, 0.8, 0.0, 2.0),
+        ("specific", "permuted labels", 11, 1, 1, None, None),
+    ]
+    columns = [
+        *("kind", "method", "n_sets", "n_enriched", "n_own"),
+        *("n_enriched_low", "n_enriched_high"),
+    ]
+    table = pd.DataFrame(rows, columns=columns).assign(background="expressed")
+    assert pages.random_findings(table, "expressed") == (
+        "Against the expressed genes: shared 15 of 30, random sets of equal size and expression "
+        "7.8 (6.0 to 10.0), permuted groups 14 of 29: more than chance; specific 2 of 12, random "
+        "sets of equal size and expression 0.8 (0.0 to 2.0), permuted groups 1 of 11: no more "
+        "than chance."
+    )

@@ -26,19 +26,15 @@ WANTED = {
     *(
         f"{COHORT}/figures/{figure}.png"
         for figure in (
-            "qc",
-            "convergence",
-            "masks",
-            "unseen",
-            "shared_processes",
-            "specific_processes",
+            *("qc", "convergence", "masks", "unseen"),
+            *("shared_processes", "specific_processes", "enrichment_backgrounds"),
         )
     ),
     *(
         f"{COHORT}/tables/{table}.tsv"
         for table in (
             *("composition", "qc_steps", "factors", "unseen", "stability"),
-            *("enriched_shares", "enrichment_summary"),
+            *("enriched_shares", "enrichment_summary", "enrichment_backgrounds"),
             *("shared_processes", "specific_processes"),
         )
     ),

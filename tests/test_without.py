@@ -78,17 +78,18 @@ class TestScriptsWithoutR:
         given = [tmp_path / "given.gmt"]
         run_script("go_gene_sets.py", input={"given": given}, output={"sets": written})
         (tmp_path / "sets.json").write_text(json.dumps({"Z1": GENES[:10]}))
-        pd.DataFrame({"gene": GENES}).to_csv(tmp_path / "masks.tsv", sep="\t")
+        genes = pd.DataFrame({"gene": GENES, "selected": True})
+        genes.to_csv(tmp_path / "genes.tsv", sep="\t")
         names = ("terms.tsv", "summary.tsv", "engine.json")
         terms, summary, engine = (tmp_path / name for name in names)
         run_script(
             "enrichment.py",
             input={
                 "gene_sets": tmp_path / "sets.json",
-                "universe": tmp_path / "masks.tsv",
+                "genes": tmp_path / "genes.tsv",
                 "annotation": [written],
             },
-            params={"engine": "auto", "adjust": "BY", "fdr": 0.05},
+            params={"engine": "auto", "adjust": "BY", "fdr": 0.05, "background": "fitted"},
             output={"terms": terms, "summary": summary, "engine": engine},
         )
         assert pd.read_csv(terms, sep="\t")["ID"].tolist() == ["GO:0"]

@@ -149,6 +149,8 @@ class TestConfig:
             "figure_schematic",
             "figure_qc",
             "figure_processes",
+            "fit_permuted",
+            "figure_backgrounds",
             "fit_cohort",
             "fit_subsample",
             "stability",
@@ -277,9 +279,21 @@ class TestOwnCohort:
         folder, _ = own_cohort
         figures = folder / "results/test/cohorts/mine/figures"
         names = {"qc", "convergence", "masks", "shared_processes", "specific_processes"}
+        names.add("enrichment_backgrounds")
         assert {path.stem for path in figures.glob("*.pdf")} == names
         assert {path.stem for path in figures.glob("*.png")} == names
         assert (folder / "results/test/figures/schematic.pdf").exists()
+
+    def test_gene_sets_against_the_background_of_the_figures_are_those_of_their_tests(
+        self, own_cohort
+    ):
+        tables = own_cohort[0] / "results/test/cohorts/mine/tables"
+        counted = pd.read_csv(tables / "enrichment_backgrounds.tsv", sep="\t")
+        counted = counted[(counted["background"] == "expressed") & (counted["method"] == "MSSVAE")]
+        shares = pd.read_csv(tables / "enriched_shares.tsv", sep="\t")
+        shares = shares[shares["study"] == "all"]
+        assert counted["n_sets"].tolist() == shares["n_gene_sets"].tolist()
+        assert counted["n_enriched"].tolist() == shares["n_enriched"].tolist()
 
     def test_manifest_says_how_the_fit_was_made(self, own_cohort):
         folder, _ = own_cohort

@@ -23,6 +23,19 @@ rule go_gene_sets:
         "../../scripts/go_gene_sets.py"
 
 
+# For cohorts that are tested in R, where a file is given as well.
+use rule go_gene_sets as go_gene_sets_of_r with:
+    input:
+        given=[],
+        code=rules.go_gene_sets.input.code,
+    output:
+        sets="results/{run}/resources/go_bp_of_r.gmt.gz",
+    log:
+        "results/{run}/logs/go_gene_sets_of_r.log",
+    benchmark:
+        "results/{run}/benchmarks/go_gene_sets_of_r.tsv"
+
+
 rule cohort_counts:
     input:
         unpack(cohort_inputs),

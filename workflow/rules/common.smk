@@ -88,6 +88,7 @@ SETTINGS = SIMULATIONS["settings"]
 
 
 GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
+GO_SETS_OF_R = "results/{run}/resources/go_bp_of_r.gmt.gz"
 
 
 def any_of(names):
@@ -168,6 +169,11 @@ def tested_on(wildcards):
     return (
         [GO_SETS] if engine == "python" or (engine == "auto" and not R_IS_THERE) else []
     )
+
+
+def annotation_of_tests(wildcards):
+    """GO gene sets of the annotation that the engine tests on, whichever it is."""
+    return GO_SETS if tested_on(wildcards) or not GO_FILE else GO_SETS_OF_R
 
 
 def data_folder(wildcards):
@@ -281,7 +287,7 @@ def cohort_tables():
     tables = ["composition", "qc_steps", "factors"]
     of_processes = [
         *("enriched_shares", "enrichment_summary"),
-        *("shared_processes", "specific_processes"),
+        *("shared_processes", "specific_processes", "enrichment_backgrounds"),
     ]
     return [
         f"results/{{run}}/cohorts/{cohort}/tables/{table}.tsv"

@@ -166,8 +166,41 @@ rule figure_processes:
     params:
         kind="{kind}",
         max_share=lookup(within=config, dpath="cohorts/{cohort}/enrichment/max_share"),
+        background=lookup(within=config, dpath="cohorts/{cohort}/enrichment/background"),
         title=lookup(within=config, dpath="cohorts/{cohort}/title"),
     message:
         "Drawing the processes of the {wildcards.kind} factors of cohort {wildcards.cohort}"
     script:
         "../../scripts/figure_processes.py"
+
+
+rule figure_backgrounds:
+    input:
+        table="results/{run}/cohorts/{cohort}/tables/enrichment_backgrounds.tsv",
+        source="results/{run}/cohorts/{cohort}/data/source.json",
+        code=library("figures/*"),
+    output:
+        pdf="results/{run}/cohorts/{cohort}/figures/enrichment_backgrounds.pdf",
+        png=report(
+            "results/{run}/cohorts/{cohort}/figures/enrichment_backgrounds.png",
+            caption="../report/backgrounds.rst",
+            category="Cohort {cohort}",
+            subcategory="Figures",
+            labels={"figure": "Enriched sets against random ones"},
+        ),
+    log:
+        "results/{run}/logs/{cohort}/figure_backgrounds.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/figure_backgrounds.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        title=lookup(within=config, dpath="cohorts/{cohort}/title"),
+    message:
+        "Drawing the enriched gene sets of cohort {wildcards.cohort} beside random ones"
+    script:
+        "../../scripts/figure_backgrounds.py"

@@ -125,6 +125,10 @@ rule findings:
         unseen=collect(
             "results/{{run}}/cohorts/{cohort}/tables/unseen.tsv", cohort=EVALUATED
         ),
+        backgrounds=collect(
+            "results/{{run}}/cohorts/{cohort}/tables/enrichment_backgrounds.tsv",
+            cohort=ENRICHED,
+        ),
         summary=branch(
             bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
         ),
@@ -146,6 +150,7 @@ rule findings:
         cohorts=list(COHORTS),
         enriched=ENRICHED,
         evaluated=EVALUATED,
+        background=[COHORTS[name]["enrichment"]["background"] for name in ENRICHED],
         # Functions, as Snakemake would look for wildcards in the braces of titles.
         titles=lambda wildcards: [cohort["title"] for cohort in COHORTS.values()],
         simulations=lambda wildcards: {

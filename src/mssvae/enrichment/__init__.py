@@ -4,6 +4,7 @@ The tests run in R, through rpy2 and from the main thread only, or in Python on 
 sets; nothing here starts R on import.
 """
 
+from mssvae.enrichment._backgrounds import background, compare_backgrounds
 from mssvae.enrichment._gene_ids import check_gene_ids
 from mssvae.enrichment._gmt import read_gmt, write_gmt
 from mssvae.enrichment._over_representation import go_gene_sets, over_representation
@@ -13,7 +14,9 @@ from mssvae.enrichment._symbols import gene_names
 
 __all__ = [
     "MissingR",
+    "background",
     "check_gene_ids",
+    "compare_backgrounds",
     "gene_names",
     "go_gene_sets",
     "max_sets",

@@ -3,8 +3,8 @@
 ``unseen`` is the one to trust for bulk data and wide matrices; ``split_counts`` suits UMI-like
 counts alone; ``split_counts_overdispersed`` is right where the inverse dispersions are known.
 ``path`` has ``unseen`` along the weight of the prior, beside study means and dense models.
-``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples. Scores
-against a truth are in ``mssvae.metrics``.
+``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples;
+``peer_gene_sets`` are of other models. Scores against a truth are in ``mssvae.metrics``.
 """
 
 from mssvae.evaluation._agreement import agreement
@@ -16,6 +16,7 @@ from mssvae.evaluation._consensus import (
     stability,
     subsample,
 )
+from mssvae.evaluation._gene_sets import peer_gene_sets
 from mssvae.evaluation._path import path
 from mssvae.evaluation._splitting import split_counts, split_counts_overdispersed
 from mssvae.evaluation._unseen import unseen
@@ -28,6 +29,7 @@ __all__ = [
     "consensus",
     "held_out_samples",
     "path",
+    "peer_gene_sets",
     "seed_of_run",
     "split_counts",
     "split_counts_overdispersed",

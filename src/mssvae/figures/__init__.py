@@ -3,6 +3,7 @@
 No function here fits or tests anything, and none touches matplotlib's global state.
 """
 
+from mssvae.figures._backgrounds import backgrounds
 from mssvae.figures._benchmark import benchmark
 from mssvae.figures._common import group_colours, group_looks, save, source_note
 from mssvae.figures._convergence import convergence
@@ -14,6 +15,7 @@ from mssvae.figures._simulation import simulation, worst
 from mssvae.figures._unseen import unseen
 
 __all__ = [
+    "backgrounds",
     "benchmark",
     "convergence",
     "group_colours",

@@ -42,6 +42,7 @@ def processes(
     note: str | None = None,
     summary: pd.DataFrame | None = None,
     max_sets: int | None = None,
+    background: str | None = None,
 ) -> Figure:
     """Draw the top enriched processes of each factor (figures 4 and 5 of the paper).
 
@@ -69,6 +70,8 @@ def processes(
         left out of ``table`` are told from those that have none.
     max_sets
         In how many gene sets the processes of ``table`` may be enriched, to say it.
+    background
+        Which genes the sets were compared with, to say it.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def processes(
     require_finite(table, ["FoldEnrichment", "p.adjust", "Count"], "process")
 
     title = full_title(title, subject, note)
-    footer = _footer(factors, table, summary, max_sets)
+    footer = _footer(factors, table, summary, max_sets, background)
     top = _TITLE * (1 + title.count("\n")) + _LEGEND
     bottom = _AXIS + _FOOTER * (1 + footer.count("\n"))
     available = 72 * PAGE_HEIGHT - top - bottom
@@ -147,6 +150,7 @@ def _footer(
     table: pd.DataFrame,
     summary: pd.DataFrame | None,
     max_sets: int | None,
+    background: str | None,
 ) -> str:
     """Count the factors with an enriched process, and name those without a row and why."""
     shown = factors["factor"].isin(table["set"])
@@ -154,6 +158,8 @@ def _footer(
     if summary is not None:
         enriched = shown | factors["factor"].isin(summary.loc[summary["n_enriched"] > 0, "set"])
     text = f"Factors with an enriched process: {enriched.sum()} of {len(factors)}."
+    if background is not None:
+        text += f" Background: {background} genes."
     if max_sets is not None:
         n_sets = (factors["n_genes"] > 0).sum()
         text += f" Processes of more than {max_sets} of the {n_sets} gene sets are left out."

@@ -1,7 +1,12 @@
 """Pages for a browser, each one self-contained HTML file that loads nothing from anywhere else."""
 
 from mssvae.pages._explorer import cohort, explorer
-from mssvae.pages._findings import cohort_findings, simulation_findings, unseen_findings
+from mssvae.pages._findings import (
+    cohort_findings,
+    random_findings,
+    simulation_findings,
+    unseen_findings,
+)
 from mssvae.pages._tables import Table, tables
 
 __all__ = [
@@ -9,6 +14,7 @@ __all__ = [
     "cohort",
     "cohort_findings",
     "explorer",
+    "random_findings",
     "simulation_findings",
     "tables",
     "unseen_findings",

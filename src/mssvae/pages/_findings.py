@@ -63,6 +63,36 @@ def unseen_findings(title: str, table: pd.DataFrame) -> str:
     )
 
 
+def random_findings(table: pd.DataFrame, background: str) -> str:
+    """Say in a line of reStructuredText whether enriched gene sets are more than random ones.
+
+    Parameters
+    ----------
+    table
+        What ``enrichment.compare_backgrounds`` returned of ``MSSVAE`` and ``permuted labels``.
+    background
+        Which of its backgrounds the figures have.
+    """
+    numbers = ["n_sets", "n_enriched", "n_own", "n_enriched_low", "n_enriched_high"]
+    require_columns(table, ["background", "kind", "method", *numbers], "backgrounds")
+    table = table[table["background"] == background].set_index(["kind", "method"])
+    parts = []
+    for kind in ("shared", "specific"):
+        ours, random, permuted = (
+            table.loc[(kind, method)] for method in ("MSSVAE", "random sets", "permuted labels")
+        )
+        verdict = "more than chance"
+        if ours["n_enriched"] <= random["n_enriched_high"]:
+            verdict = "no more than chance"
+        parts.append(
+            f"{kind} {ours['n_enriched']:.0f} of {ours['n_sets']:.0f}, random sets of equal size "
+            f"and expression {random['n_enriched']:.1f} ({random['n_enriched_low']:.1f} to "
+            f"{random['n_enriched_high']:.1f}), permuted groups {permuted['n_enriched']:.0f} of "
+            f"{permuted['n_sets']:.0f}: {verdict}"
+        )
+    return f"Against the {background} genes: {'; '.join(parts)}."
+
+
 def simulation_findings(title: str, summary: pd.DataFrame) -> str:
     """Say in lines of reStructuredText how well each method did on a simulation.
 

@@ -1,0 +1,27 @@
+"""Count gene sets with a process by background, beside random sets and those of other fits."""
+
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+from pathlib import Path
+
+from mssvae.enrichment import compare_backgrounds, read_gmt
+from mssvae.files import read_table, write_table
+
+paths, settings = snakemake.input, snakemake.params.settings
+sets, permuted, peers = (
+    json.loads(Path(path).read_text()) for path in (paths.gene_sets, paths.permuted, paths.peers)
+)
+table = compare_backgrounds(
+    {"MSSVAE": sets, "permuted labels": permuted, **peers},
+    read_table(paths.factors),
+    read_table(paths.genes),
+    read_gmt(paths.annotation),
+    random_draws=settings["random_draws"],
+    adjust=settings["adjust"],
+    fdr=settings["fdr"],
+    seed=snakemake.params.seed,
+)
+write_table(table, snakemake.output.table)
