@@ -4,17 +4,20 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
+import json
+from pathlib import Path
+
 from mssvae.evaluation import stability
 from mssvae.files import read_table, write_table
 from mssvae.tables import FactorTables
 
 paths, output = snakemake.input, snakemake.output
-factors = read_table(paths.factors)
-masks, *subsamples = (
-    FactorTables.split(read_table(path, index="gene"), factors)
-    for path in (paths.masks, *paths.subsamples)
+studies = json.loads(Path(paths.manifest).read_text())["studies"]
+masks, *of_subsamples = (
+    FactorTables.split(read_table(masks, index="gene"), read_table(factors), studies)
+    for masks, factors in zip(paths.masks, paths.factors, strict=True)
 )
-result = stability(masks, subsamples, snakemake.params.threshold)
+result = stability(masks, of_subsamples, snakemake.params.threshold)
 write_table(result.frequency.wide().rename_axis("gene").reset_index(), output.frequency)
 write_table(result.factors, output.stability)
 write_table(result.agreement.rename_axis("run").reset_index(), output.agreement)

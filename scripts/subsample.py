@@ -19,5 +19,6 @@ adata = subsample(ad.read_h5ad(snakemake.input.selected), run, params.share, par
 model = MSSVAE(adata, study_key="group", seed=seed_of_run(params.seed, run), **params.model)
 model.fit(checkpoint=params.checkpoint, **params.fit)
 write_table(model.masks.wide().rename_axis("gene").reset_index(), snakemake.output.masks)
+write_table(model.factor_table(), snakemake.output.factors)
 # Last: a job that is killed before this goes on from there.
 Path(params.checkpoint).unlink(missing_ok=True)

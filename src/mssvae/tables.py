@@ -35,12 +35,14 @@ class FactorTables:
     specific: dict[str, pd.DataFrame]
 
     @classmethod
-    def split(cls, wide: pd.DataFrame, kinds: pd.DataFrame) -> "FactorTables":
+    def split(
+        cls, wide: pd.DataFrame, kinds: pd.DataFrame, studies: Sequence[str]
+    ) -> "FactorTables":
         """Return tables that were side by side, by what ``kinds`` says of their columns."""
-        own = kinds[kinds["kind"] == "specific"]
+        own = {name: kinds.loc[kinds["study"] == name, "factor"] for name in studies}
         return cls(
             wide[kinds.loc[kinds["kind"] == "shared", "factor"]],
-            {study: wide[rows["factor"]] for study, rows in own.groupby("study", sort=False)},
+            {name: wide[factors] for name, factors in own.items()},
         )
 
     def wide(self) -> pd.DataFrame:

@@ -99,6 +99,16 @@ def test_the_support_has_the_entries_of_the_reference_that_come_back():
     )
 
 
+def test_studies_without_factors_keep_their_tables():
+    reference = FactorTables(
+        pd.DataFrame({"shared_01": [1, 1, 1]}), {"a": pd.DataFrame(index=range(3))}
+    )
+    run = FactorTables(reference.shared, {"a": pd.DataFrame({"a_01": [1, 1, 1]})})
+    result = evaluation.stability(reference, [run])
+    assert result.support.specific["a"].shape == (3, 0)
+    assert result.agreement.loc["all", 1] == 0.5
+
+
 def test_features_that_a_run_lacks_are_not_selected_by_it():
     reference = FactorTables(pd.DataFrame({"shared_01": [1, 1, 1, 1]}), {})
     run = FactorTables(pd.DataFrame({"shared_01": [1, 1, 1]}), {})

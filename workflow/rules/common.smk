@@ -186,13 +186,12 @@ def data_folder(wildcards):
     return read["data_folder"] if folder is None and read else folder
 
 
-def subsamples(wildcards):
-    """The masks of the fits to random shares of a cohort's samples."""
+def fits_of(wildcards, table):
+    """A table of the fit to a cohort, and of each fit to a share of its samples."""
     n_runs = COHORTS[wildcards.cohort]["stability"]["n_runs"]
-    return collect(
-        "results/{{run}}/cohorts/{{cohort}}/fit/subsamples/{subsample}.tsv.gz",
-        subsample=range(1, n_runs + 1),
-    )
+    folder = "results/{run}/cohorts/{cohort}/fit"
+    folders = [f"{folder}/subsamples/{run}" for run in range(1, n_runs + 1)]
+    return [f"{one}/{table}" for one in (folder, *folders)]
 
 
 def stability_table(wildcards):

@@ -48,7 +48,8 @@ rule fit_subsample:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         code=library(*FIT_SOURCES, "evaluation/*"),
     output:
-        masks="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}.tsv.gz",
+        masks="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}/masks.tsv.gz",
+        factors="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}/factors.tsv",
     log:
         "results/{run}/logs/{cohort}/subsample_{subsample}.log",
     benchmark:
@@ -73,9 +74,10 @@ rule fit_subsample:
 
 rule stability:
     input:
-        masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
-        factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
-        subsamples=subsamples,
+        # Of the fit to all samples first.
+        masks=lambda wildcards: fits_of(wildcards, "masks.tsv.gz"),
+        factors=lambda wildcards: fits_of(wildcards, "factors.tsv"),
+        manifest="results/{run}/cohorts/{cohort}/fit/manifest.json",
         code=library("evaluation/*", "tables.py"),
     output:
         frequency="results/{run}/cohorts/{cohort}/fit/frequency.tsv.gz",

@@ -202,12 +202,13 @@ def stability(
         for (own, found), count in zip(parts(reference, run), _tables(counts), strict=True):
             i, k, index = match(own, found)
             count.iloc[:, i] += found.to_numpy()[:, k]
-            matches[own.columns[i]] += index
+            matches.loc[own.columns[i]] += index
     frequency = _mapped(lambda table: table / len(runs), counts)
     selected = reference.wide() != 0
     often = selected & (counts.wide() >= threshold * len(runs) - 1e-9)  # But for rounding.
     factors = reference.kinds()
-    support = FactorTables.split(often & (often.sum() >= _MIN_ENTRIES), factors)
+    often &= often.sum() >= _MIN_ENTRIES
+    support = FactorTables.split(often, factors, list(reference.specific))
     factors["n_nonzero"] = selected.sum().to_numpy()
     factors["mean_frequency"] = frequency.wide().where(selected).mean().to_numpy()
     factors["n_stable"] = support.wide().sum().to_numpy()
