@@ -4,7 +4,8 @@
 counts alone; ``split_counts_overdispersed`` is right where the inverse dispersions are known.
 ``path`` has ``unseen`` along the weight of the prior, beside study means and dense models.
 ``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples;
-``peer_gene_sets`` are of other models. Scores against a truth are in ``mssvae.metrics``.
+``peer_gene_sets`` are of other models; ``projected`` takes factors to other studies. Scores
+against a truth are in ``mssvae.metrics``.
 """
 
 from mssvae.evaluation._agreement import agreement
@@ -18,6 +19,7 @@ from mssvae.evaluation._consensus import (
 )
 from mssvae.evaluation._gene_sets import peer_gene_sets
 from mssvae.evaluation._path import path
+from mssvae.evaluation._projection import projected
 from mssvae.evaluation._splitting import split_counts, split_counts_overdispersed
 from mssvae.evaluation._unseen import unseen
 from mssvae.held_out import held_out_samples
@@ -30,6 +32,7 @@ __all__ = [
     "held_out_samples",
     "path",
     "peer_gene_sets",
+    "projected",
     "seed_of_run",
     "split_counts",
     "split_counts_overdispersed",

@@ -78,6 +78,24 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
     parameters.intercepts = new[:, n_factors + 1 :].T.contiguous()
 
 
+def update_intercepts(state: LinearState) -> None:
+    """Update bias and intercepts of all features alone, by one Newton step; loadings stay."""
+    parameters = state.parameters
+    n_factors = parameters.loadings.shape[1]
+    slope, curvature = _moments(state)
+    terms = torch.cat([parameters.loadings, parameters.bias[:, None], parameters.intercepts.T], 1)
+    ridge = _ridge(state, terms)[:, n_factors:]
+    old = terms[:, n_factors:]
+    curvature = curvature[:, n_factors:, n_factors:]
+    curvature.diagonal(dim1=1, dim2=2).add_(ridge + 1e-6)
+    slope = slope[:, n_factors:] - ridge * old
+    step = torch.cholesky_solve(slope[:, :, None], safe_cholesky(curvature))[:, :, 0]
+    limit = _LONGEST * state.spread[:, None]
+    new = old + torch.maximum(torch.minimum(step, limit), -limit)
+    parameters.bias = new[:, 0]
+    parameters.intercepts = new[:, 1:].T.contiguous()
+
+
 def _moments(state: LinearState) -> tuple[Tensor, Tensor]:
     """Return slope [G, P] and curvature [G, P, P] of the expected log-likelihood.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mssvae.errors import FitError
-from mssvae.fitting.loadings import entry_price, update_loadings
+from mssvae.fitting.loadings import entry_price, update_intercepts, update_loadings
 from mssvae.fitting.observations import OBSERVATIONS
 from mssvae.fitting.posteriors import update_posteriors
 from mssvae.fitting.start import start
@@ -225,6 +225,38 @@ def refit_linear(
         _until_still(course, bar, SCHEDULE.held, selects=False, grows=False)
     update_posteriors(state)
     return pd.DataFrame(course.history)
+
+
+@torch.no_grad()
+@_extreme_values_are_told()
+def project_linear(
+    likelihood: str, x: Tensor, study: Tensor, loadings: Tensor, n_iterations: int = 30
+) -> Parameters:
+    """Fit all but the loadings of shared factors, which are given; there are no others.
+
+    Parameters
+    ----------
+    likelihood, x, study
+        As for ``fit_linear``.
+    loadings : Tensor [G, K]
+        Of a fit to other samples.
+
+    Raises
+    ------
+    FitError
+        If values are too extreme for single precision.
+    """
+    state = start(OBSERVATIONS[likelihood], x, study, loadings.shape[1], 0)
+    state.parameters.loadings = loadings
+    for posterior in state.posteriors:
+        for k in range(loadings.shape[1]):
+            posterior.forget(k)
+    for iteration in range(n_iterations):
+        update_posteriors(state)
+        update_intercepts(state)
+        if iteration >= state.parameters.observation.noise_from:
+            state.parameters.log_noise = _updated_noise(state)
+    return state.parameters
 
 
 _SHOWN = ("n_active_shared", "n_active_specific", "n_slab", "elbo")
