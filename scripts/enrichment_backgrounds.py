@@ -14,9 +14,10 @@ paths, settings = snakemake.input, snakemake.params.settings
 sets, permuted, peers = (
     json.loads(Path(path).read_text()) for path in (paths.gene_sets, paths.permuted, paths.peers)
 )
+factors, of_permuted = read_table(paths.factors), read_table(paths.factors_permuted)
+methods = {"MSSVAE": (sets, factors), "permuted labels": (permuted, of_permuted)}
 table = compare_backgrounds(
-    {"MSSVAE": sets, "permuted labels": permuted, **peers},
-    read_table(paths.factors),
+    methods | {name: (of_peer, factors) for name, of_peer in peers.items()},
     read_table(paths.genes),
     read_gmt(paths.annotation),
     random_draws=settings["random_draws"],

@@ -66,7 +66,7 @@ def test_backgrounds_are_those_of_their_names():
 def test_counts_are_those_of_the_engine_in_python(annotation, sets, adjust):
     sets = distinct(sets)
     table = compare_backgrounds(
-        {"MSSVAE": sets}, FACTORS, GENES, annotation, random_draws=3, adjust=adjust, seed=3
+        {"MSSVAE": (sets, FACTORS)}, GENES, annotation, random_draws=3, adjust=adjust, seed=3
     )
     rng = np.random.default_rng(3)
     expression = GENES[GENES["selected"]].set_index("gene")["mean"]
@@ -100,6 +100,18 @@ def test_counts_are_those_of_the_engine_in_python(annotation, sets, adjust):
     assert table["n_sets"].tolist() == [2] * len(table)
 
 
+def test_methods_may_have_other_factors_or_none_of_a_kind(annotation, sets):
+    shared = FACTORS[FACTORS["kind"] == "shared"]
+    one = pd.DataFrame({"factor": ["x"], "kind": ["specific"]})
+    methods = {"MSSVAE": (distinct(sets), shared), "permuted": ({"x": FITTED[:20]}, one)}
+    table = compare_backgrounds(methods, GENES, annotation, random_draws=2)
+    numbers = table[table["background"] == "fitted"].set_index(["kind", "method"])["n_sets"]
+    assert numbers.unstack().to_dict("index") == {
+        "shared": {"MSSVAE": 2, "permuted": 0, "random sets": 2},
+        "specific": {"MSSVAE": 0, "permuted": 1, "random sets": 0},
+    }
+
+
 def test_random_sets_have_the_sizes_and_the_expression_of_the_sets(sets):
     expression = GENES[GENES["selected"]].set_index("gene")["mean"]
     order = expression.sort_values().index
@@ -119,8 +131,10 @@ def test_random_sets_have_the_sizes_and_the_expression_of_the_sets(sets):
 def test_methods_without_a_set_of_each_factor_are_refused(annotation, sets):
     with pytest.raises(InputError, match="NMF has no gene set of 'a1'"):
         compare_backgrounds(
-            {"MSSVAE": distinct(sets), "NMF": {"s1": [], "s2": [], "s3": [], "b1": []}},
-            FACTORS,
+            {
+                "MSSVAE": (distinct(sets), FACTORS),
+                "NMF": ({"s1": [], "s2": [], "s3": [], "b1": []}, FACTORS),
+            },
             GENES,
             annotation,
         )

@@ -185,6 +185,7 @@ rule enrichment_backgrounds:
     input:
         gene_sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         permuted="results/{run}/cohorts/{cohort}/permuted/gene_sets.json",
+        factors_permuted="results/{run}/cohorts/{cohort}/permuted/factors.tsv",
         peers="results/{run}/cohorts/{cohort}/enrichment/peer_gene_sets.json",
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
         genes="results/{run}/cohorts/{cohort}/tables/genes.tsv.gz",

@@ -75,8 +75,7 @@ def random_sets(
 
 
 def compare_backgrounds(
-    methods: Mapping[str, Mapping[str, list[str]]],
-    factors: pd.DataFrame,
+    methods: Mapping[str, tuple[Mapping[str, list[str]], pd.DataFrame]],
     genes: pd.DataFrame,
     annotation: pd.DataFrame,
     random_draws: int = 100,
@@ -91,10 +90,9 @@ def compare_backgrounds(
     Parameters
     ----------
     methods
-        By name of a method, the genes of each factor. Random sets are of the sizes and expression
-        of the first method's, drawn from the fitted genes.
-    factors
-        ``factor`` and ``kind`` (``"shared"`` or ``"specific"``) of all factors.
+        By name of a method, the genes of each factor, and the table of its factors: ``factor`` and
+        ``kind`` (``"shared"`` or ``"specific"``). Random sets are of the sizes and expression of
+        the first method's, drawn from the fitted genes.
     genes
         From ``preprocess.select_genes``: ``gene, mean, selected``.
     annotation
@@ -120,35 +118,35 @@ def compare_backgrounds(
     InputError
         If a table lacks a column, a gene set a factor or a gene, or a number is out of range.
     """
-    require_columns(factors, ["factor", "kind"], "factors")
     require_columns(genes, ["gene", "mean", "selected"], "genes")
     check_annotation(annotation)
     random_draws, fdr = whole("random_draws", random_draws), number("fdr", fdr, 0, 1)
-    for method, sets in methods.items():
+    for method, (sets, factors) in methods.items():
+        require_columns(factors, ["factor", "kind"], f"factors of {method}")
         if missing := set(factors["factor"]).difference(sets):
             raise InputError(f"methods: {method} has no gene set of {listed(sorted(missing))}")
     expression = genes[genes["selected"]].set_index("gene")["mean"]
     first, *others = methods
     rng = np.random.default_rng(whole("seed", seed, at_least=0))
-    drawn = [random_sets(methods[first], expression, rng) for _ in range(random_draws)]
+    drawn = [random_sets(methods[first][0], expression, rng) for _ in range(random_draws)]
     rows = []
     for name in BACKGROUNDS:
         processes = Processes(annotation, background(genes, name), min_size=10, max_size=500)
         _log.info("background %s: %d annotated genes", name, processes.n_background)
         for kind in ("shared", "specific"):
-            names = factors.loc[factors["kind"] == kind, "factor"]
 
-            def counted(sets, names=names, processes=processes):
+            def counted(sets, factors, kind=kind, processes=processes):
+                names = factors.loc[factors["kind"] == kind, "factor"]
                 return _counted([sets[name] for name in names], processes, adjust, fdr)
 
             place = {"background": name, "kind": kind, "n_background": processes.n_background}
-            rows.append(place | {"method": first} | counted(methods[first]))
-            of_draws = pd.DataFrame([counted(sets) for sets in drawn])
+            rows.append(place | {"method": first} | counted(*methods[first]))
+            of_draws = pd.DataFrame([counted(sets, methods[first][1]) for sets in drawn])
             rows.append(place | {"method": "random sets"} | of_draws.mean().to_dict())
             for column in _NUMBERS:
                 low, high = of_draws[column].quantile(_INTERVAL)
                 rows[-1] |= {f"{column}_low": low, f"{column}_high": high}
-            rows += [place | {"method": method} | counted(methods[method]) for method in others]
+            rows += [place | {"method": method} | counted(*methods[method]) for method in others]
     table = pd.DataFrame(rows).astype({"n_sets": int})
     table["share_enriched"] = table["n_enriched"] / table["n_sets"].where(table["n_sets"] > 0)
     intervals = [f"{column}{end}" for column in _NUMBERS for end in ("", "_low", "_high")]

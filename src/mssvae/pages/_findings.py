@@ -81,6 +81,9 @@ def random_findings(table: pd.DataFrame, background: str) -> str:
         ours, random, permuted = (
             table.loc[(kind, method)] for method in ("MSSVAE", "random sets", "permuted labels")
         )
+        if not ours["n_sets"]:
+            parts.append(f"{kind} none")
+            continue
         verdict = "more than chance"
         if ours["n_enriched"] <= random["n_enriched_high"]:
             verdict = "no more than chance"
