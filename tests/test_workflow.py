@@ -279,7 +279,7 @@ class TestOwnCohort:
         folder, _ = own_cohort
         figures = folder / "results/test/cohorts/mine/figures"
         names = {"qc", "convergence", "masks", "shared_processes", "specific_processes"}
-        names.add("enrichment_backgrounds")
+        names |= {"enrichment_backgrounds", "unseen"}
         assert {path.stem for path in figures.glob("*.pdf")} == names
         assert {path.stem for path in figures.glob("*.png")} == names
         assert (folder / "results/test/figures/schematic.pdf").exists()
