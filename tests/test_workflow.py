@@ -395,7 +395,7 @@ class TestGeneNames:
         assert answer.returncode == 0, answer.stdout + answer.stderr
         results = folder / "results/test"
         figures = {path.stem for path in (results / "cohorts/mine/figures").glob("*.pdf")}
-        assert figures == {"qc", "convergence", "masks"}
+        assert figures == {"qc", "convergence", "masks", "unseen"}
         assert "SYM0" in (results / "explorer.html").read_text()
         tables = (results / "tables.html").read_text()
         assert "cohorts/mine/tables/factors.tsv" in tables
