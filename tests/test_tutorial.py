@@ -78,7 +78,7 @@ def test_the_command_makes_the_files_that_the_tutorial_names(folder):
     results = folder / "results/mine/cohorts/my_cohort"
     text = (REPOSITORY / "docs/tutorial.md").read_text().split("## 3.")[1].split("## 4.")[0]
     names = re.findall(r"`((?:tables|figures|fit)/[\w.]+)`", text)
-    assert len(names) == 6
+    assert len(names) == 7
     assert [name for name in names if not (results / name).exists()] == []
     composition = pd.read_csv(results / "tables/composition.tsv", sep="\t", index_col="group")
     assert composition["samples"].to_dict() == {"control": 40, "patient": 40, "Total": 80}
