@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mssvae.fitting.state import (
     LinearState,
+    Parameters,
     output_deviation,
     pairs,
     safe_cholesky,
@@ -57,7 +58,7 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
     parameters = state.parameters
     n_factors = parameters.loadings.shape[1]
     slope, curvature = _moments(state)
-    old = torch.cat([parameters.loadings, parameters.bias[:, None], parameters.intercepts.T], 1)
+    old = _terms(parameters)
     ridge = _ridge(state, old)
     slope = slope - ridge * old
     diagonal = curvature.diagonal(dim1=1, dim2=2)
@@ -67,7 +68,7 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
         new = _coordinate_descent(old, slope, curvature, state.price, limit, selects, grows)
     else:
         step = torch.cholesky_solve(slope[:, :, None], safe_cholesky(curvature))[:, :, 0]
-        new = old + torch.maximum(torch.minimum(step, limit[:, None]), -limit[:, None])
+        new = old + step.clamp(-limit[:, None], limit[:, None])
     if parameters.observation.uses_library:  # Otherwise the approximation is exact.
         new = _line_search(state, old, new, ridge)
     loadings = new[:, :n_factors]
@@ -83,7 +84,7 @@ def update_intercepts(state: LinearState) -> None:
     parameters = state.parameters
     n_factors = parameters.loadings.shape[1]
     slope, curvature = _moments(state)
-    terms = torch.cat([parameters.loadings, parameters.bias[:, None], parameters.intercepts.T], 1)
+    terms = _terms(parameters)
     ridge = _ridge(state, terms)[:, n_factors:]
     old = terms[:, n_factors:]
     curvature = curvature[:, n_factors:, n_factors:]
@@ -91,9 +92,14 @@ def update_intercepts(state: LinearState) -> None:
     slope = slope[:, n_factors:] - ridge * old
     step = torch.cholesky_solve(slope[:, :, None], safe_cholesky(curvature))[:, :, 0]
     limit = _LONGEST * state.spread[:, None]
-    new = old + torch.maximum(torch.minimum(step, limit), -limit)
+    new = old + step.clamp(-limit, limit)
     parameters.bias = new[:, 0]
     parameters.intercepts = new[:, 1:].T.contiguous()
+
+
+def _terms(parameters: Parameters) -> Tensor:
+    """Return loadings, bias and intercepts of each feature side by side, [G, P]."""
+    return torch.cat([parameters.loadings, parameters.bias[:, None], parameters.intercepts.T], 1)
 
 
 def _moments(state: LinearState) -> tuple[Tensor, Tensor]:

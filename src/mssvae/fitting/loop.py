@@ -14,7 +14,7 @@ from mssvae.errors import FitError
 from mssvae.fitting.loadings import entry_price, update_intercepts, update_loadings
 from mssvae.fitting.observations import OBSERVATIONS
 from mssvae.fitting.posteriors import update_posteriors
-from mssvae.fitting.start import start
+from mssvae.fitting.start import start, start_without_factors
 from mssvae.fitting.state import (
     LinearState,
     Parameters,
@@ -42,6 +42,8 @@ class Schedule:
         Of them after a move, and without it, before the two are compared.
     held : int
         With the supports held, at most: until the objective gains less than ``tolerance``.
+    projected : int
+        Of a fit to other samples, whose loadings are given.
     tolerance : float
         Nats per sample and feature.
     """
@@ -50,6 +52,7 @@ class Schedule:
     rung: int = 6
     trial: int = 2
     held: int = 20
+    projected: int = 30
     tolerance: float = 1e-4
 
 
@@ -229,9 +232,7 @@ def refit_linear(
 
 @torch.no_grad()
 @_extreme_values_are_told()
-def project_linear(
-    likelihood: str, x: Tensor, study: Tensor, loadings: Tensor, n_iterations: int = 30
-) -> Parameters:
+def project_linear(likelihood: str, x: Tensor, study: Tensor, loadings: Tensor) -> Parameters:
     """Fit all but the loadings of shared factors, which are given; there are no others.
 
     Parameters
@@ -246,15 +247,13 @@ def project_linear(
     FitError
         If values are too extreme for single precision.
     """
-    state = start(OBSERVATIONS[likelihood], x, study, loadings.shape[1], 0)
+    observation, n_shared = OBSERVATIONS[likelihood], loadings.shape[1]
+    state, _ = start_without_factors(observation, x, study, n_shared, 0)
     state.parameters.loadings = loadings
-    for posterior in state.posteriors:
-        for k in range(loadings.shape[1]):
-            posterior.forget(k)
-    for iteration in range(n_iterations):
+    for iteration in range(SCHEDULE.projected):
         update_posteriors(state)
         update_intercepts(state)
-        if iteration >= state.parameters.observation.noise_from:
+        if iteration >= observation.noise_from:
             state.parameters.log_noise = _updated_noise(state)
     return state.parameters
 
@@ -295,12 +294,10 @@ def _try_move(course: _Course, name: str, bar) -> None:
 
 
 def _outputs(
-    state: LinearState, parameters: Parameters, features: Tensor | slice = slice(None)
+    state: LinearState, features: Tensor | slice = slice(None)
 ) -> Iterator[tuple[Posterior, tuple[Tensor, ...]]]:
-    """Yield some samples at a time: their posterior, and (x, output, deviation, log_depth).
-
-    The parameters are those of the features.
-    """
+    """Yield some samples at a time: their posterior, and (x, output, deviation, log_depth)."""
+    parameters = state.parameters.of_features(features)
     for study, data, posterior in state.chunks():
         output = parameters.output(study, data.factors, posterior.mean)
         deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
@@ -310,9 +307,9 @@ def _outputs(
 
 def _updated_noise(state: LinearState) -> Tensor:
     features, noise = state.estimates_noise.nonzero().flatten(), state.parameters.log_noise.clone()
-    some = state.parameters.of_features(features)
-    pieces = (piece for _, piece in _outputs(state, some, features))
-    noise[features] = some.observation.updated_noise(pieces, some.log_noise, state.spread[features])
+    pieces = (piece for _, piece in _outputs(state, features))
+    updated = state.parameters.observation.updated_noise
+    noise[features] = updated(pieces, noise[features], state.spread[features])
     return noise
 
 
@@ -321,7 +318,7 @@ def _row(state: LinearState, lambda0: float) -> dict[str, float]:
     parameters, n, n_shared = state.parameters, state.n_samples, state.n_shared
     observation, log_noise = parameters.observation, parameters.log_noise
     fit, kl_shared, kl, kl_library = state.log_base, 0.0, 0.0, 0.0
-    for posterior, (x, output, deviation, log_depth) in _outputs(state, parameters):
+    for posterior, (x, output, deviation, log_depth) in _outputs(state):
         for sign in (1, -1):
             kernel = observation.kernel(x, output + sign * deviation, log_depth, log_noise)
             fit += 0.5 * kernel.sum(dtype=torch.float64).item()

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from mssvae import prior
 from mssvae.fitting.observations import OBSERVATIONS
-from mssvae.fitting.start import start
+from mssvae.fitting.start import start_without_factors
 from mssvae.fitting.state import LinearState, Parameters, Posterior
 from mssvae.module import MultiStudyModule
 
@@ -85,7 +85,8 @@ def read_state(module: MultiStudyModule, x: Tensor, study: Tensor) -> LinearStat
     But for covariances of the posteriors, which follow from the rest with the next update.
     """
     n_shared, n_specific, *_ = (mask.shape[1] for mask in module.masks)
-    state = start(OBSERVATIONS[module.likelihood.name], x, study, n_shared, n_specific)
+    observation = OBSERVATIONS[module.likelihood.name]
+    state, _ = start_without_factors(observation, x, study, n_shared, n_specific)
     state.parameters = read(module)
     shared = module.posterior(0)
     for number in range(len(state.data)):

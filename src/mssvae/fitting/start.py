@@ -35,6 +35,34 @@ def start(
     n_shared, n_specific : int
         K_S, and K_m of each study.
     """
+    state, values = start_without_factors(observation, x, study, n_shared, n_specific)
+    loadings = state.parameters.loadings
+    scores, weights = _factors(values, n_shared)  # Fewer, if there are fewer samples or features.
+    loadings[:, : weights.shape[1]] = weights
+    rest = values - scores @ weights.T
+    for number, (data, posterior) in enumerate(zip(state.data, state.posteriors, strict=True)):
+        of_study = (study == number).nonzero().flatten()
+        posterior.mean[:, : scores.shape[1]] = scores[of_study]
+        n_own = min(n_specific, len(of_study) // _SAMPLES_PER_FACTOR)
+        own, weights = _factors(rest[of_study], n_own)
+        posterior.mean[:, n_shared : n_shared + own.shape[1]] = own
+        loadings[:, data.factors[n_shared:][: own.shape[1]]] = weights
+        posterior.covariance *= _VARIANCE
+    state.parameters.loadings = loadings * state.spread[:, None]
+    return state
+
+
+def start_without_factors(
+    observation: type[GaussianObservation] | type[CountObservation],
+    x: Tensor,
+    study: Tensor,
+    n_shared: int,
+    n_specific: int,
+) -> tuple[LinearState, Tensor]:
+    """Return a state with loadings of zero, and the standardised values [N, G] to find some in.
+
+    Parameters are as in ``start``. Posteriors of factors are their prior.
+    """
     rows = [(study == m).nonzero().flatten() for m in range(int(study.max()) + 1)]
     first = observation.start(x)
     by_study = torch.stack([first.values[of_study].mean(0) for of_study in rows])
@@ -47,22 +75,14 @@ def start(
         torch.cat([torch.arange(n_shared), n_shared + m * n_specific + torch.arange(n_specific)])
         for m in range(len(rows))
     ]
-    scores, weights = _factors(values, n_shared)  # Fewer, if there are fewer samples or features.
-    loadings[:, : weights.shape[1]] = weights
-    rest = values - scores @ weights.T
     posteriors = []
     for of_study, places in zip(rows, factors, strict=True):
         n, k = len(of_study), len(places)
-        mean = x.new_zeros(n, k)
-        mean[:, : scores.shape[1]] = scores[of_study]
-        own, weights = _factors(rest[of_study], min(n_specific, n // _SAMPLES_PER_FACTOR))
-        mean[:, n_shared : n_shared + own.shape[1]] = own
-        loadings[:, places[n_shared:][: own.shape[1]]] = weights
-        covariance = _VARIANCE * torch.eye(k, dtype=x.dtype, device=x.device).expand(n, k, k)
-        posteriors.append(Posterior(mean, covariance.clone(), first.log_library[of_study]))
+        prior = torch.eye(k, dtype=x.dtype, device=x.device).expand(n, k, k).clone()
+        posteriors.append(Posterior(x.new_zeros(n, k), prior, first.log_library[of_study]))
     parameters = Parameters(
         observation,
-        loadings * spread[:, None],
+        loadings,
         first.bias,
         first.slope * (by_study - first.values.mean(0)),
         first.log_noise,
@@ -73,9 +93,10 @@ def start(
     data = [StudyData(x[of_study], places) for of_study, places in zip(rows, factors, strict=True)]
     price = x.new_zeros(loadings.shape[1])
     log_base = sum(map(observation.log_base, x.split(CHUNK)))
-    return LinearState(
+    state = LinearState(
         parameters, data, posteriors, n_shared, spread, first.estimates_noise, log_base, price
     )
+    return state, values
 
 
 def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:

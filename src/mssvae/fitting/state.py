@@ -64,7 +64,7 @@ class Parameters:
         """Return the outputs of samples of a study with values z [n, k] of factors, [n, G]."""
         return z @ self.loadings[:, factors].T + self.bias + self.intercepts[study]
 
-    def of_features(self, features: Tensor) -> "Parameters":
+    def of_features(self, features: Tensor | slice) -> "Parameters":
         """Return the parameters of some features alone."""
         return Parameters(
             self.observation,
