@@ -6,10 +6,10 @@ from typing import Protocol
 import anndata
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from scipy.stats import nbinom, norm
 
 from mssvae.errors import InputError
+from mssvae.matrices import dense
 from mssvae.validation import number, whole
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class HeldOut:
         if study_key not in adata.obs:
             raise InputError(f"adata.obs has no column {study_key!r}")
         held = held_out_samples(adata.obs[study_key], share, seed)
-        x = dense(adata)
+        x = dense(adata.X)
         self.gaussian, self.seed = likelihood == "gaussian", seed
         kept = (x[~held].std(0) if self.gaussian else x[~held].sum(0)) > 0
         self.seen, self.new = adata[~held, kept].copy(), adata[held, kept].copy()
@@ -88,7 +88,7 @@ class HeldOut:
 
         Their mean is the mean log-likelihood of a value, in nats.
         """
-        values, n_features = dense(self.new).astype(float), self.new.n_vars
+        values, n_features = dense(self.new.X).astype(float), self.new.n_vars
         rng = np.random.default_rng([self.seed, 1])
         half = rng.permutation(n_features) % 2 == 0
         total, n = np.zeros(len(values)), 0
@@ -113,14 +113,14 @@ class StudyMeans:
 
     def __init__(self, adata: anndata.AnnData, study_key: str, likelihood: str) -> None:
         self.study_key, self.counts = study_key, likelihood != "gaussian"
-        values = pd.DataFrame(dense(adata).astype(float), columns=adata.var_names)
+        values = pd.DataFrame(dense(adata.X).astype(float), columns=adata.var_names)
         self.profiles = values.groupby(adata.obs[study_key].to_numpy(), observed=True).mean()
 
     def predict(self, adata: anndata.AnnData, observed: list[str]) -> pd.DataFrame:
         """Return expected values [n x G]."""
         expected = self.profiles.loc[adata.obs[self.study_key]].set_axis(adata.obs_names)
         if self.counts:
-            x = dense(adata[:, observed]).sum(1)
+            x = dense(adata[:, observed].X).sum(1)
             expected = expected.mul(x / expected[observed].sum(axis=1), axis=0)
         return expected
 
@@ -145,11 +145,6 @@ def warn_unless_better(scores: np.ndarray, means: np.ndarray) -> None:
             "prior_scale), or have more samples",
             *(scores.mean(), means.mean()),
         )
-
-
-def dense(adata: anndata.AnnData) -> np.ndarray:
-    """Return ``X`` as an array."""
-    return adata.X.toarray() if sparse.issparse(adata.X) else np.asarray(adata.X)
 
 
 def _gaussian(x: np.ndarray, mean: np.ndarray, y: np.ndarray, mean_y: np.ndarray) -> np.ndarray:

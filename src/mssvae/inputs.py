@@ -10,10 +10,9 @@ import anndata
 import numpy as np
 import pandas as pd
 import torch
-from scipy import sparse
 
 from mssvae.errors import InputError
-from mssvae.matrices import as_numbers, refuse
+from mssvae.matrices import as_numbers, dense, refuse
 from mssvae.validation import (
     listed,
     validate_counts,
@@ -191,10 +190,10 @@ def read_values(
         validate_not_empty(matrix, samples, where)
     # Single precision does for counts; of other values a large mean may leave few digits.
     matrix = matrix.astype(np.float32 if counts else np.float64)
-    dense = np.ascontiguousarray(matrix.toarray() if sparse.issparse(matrix) else matrix)
-    bad = ~(np.abs(dense) < _LARGEST)
+    values = np.ascontiguousarray(dense(matrix))
+    bad = ~(np.abs(values) < _LARGEST)
     refuse(bad, where, "missing, infinite or above 1e300: remove or impute such values", place)
-    return torch.from_numpy(dense)
+    return torch.from_numpy(values)
 
 
 @dataclass(frozen=True)

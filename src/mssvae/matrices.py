@@ -64,6 +64,11 @@ def as_numbers(
     return values.astype(np.float64)
 
 
+def dense(matrix: np.ndarray | sparse.spmatrix) -> np.ndarray:
+    """Return a matrix of numbers as an array; no copy if it is one."""
+    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+
+
 def refuse(
     bad: np.ndarray | sparse.spmatrix,
     source: str,

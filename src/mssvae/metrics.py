@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from mssvae.errors import InputError
-from mssvae.matrices import as_numbers, refuse
+from mssvae.matrices import as_numbers, dense, refuse
 from mssvae.validation import listed, number
 
 # Supports and factors come as arrays, sparse matrices or tables; a single column, one-dimensional,
@@ -316,8 +316,7 @@ def _finite(matrix: Matrix, what: str, advice: str) -> np.ndarray:
             for axis, position, labels in zip(("row", "column"), (i, j), names, strict=True)
         )
 
-    values = as_numbers(matrix, what, place)
-    values = values.toarray() if sparse.issparse(values) else values
+    values = dense(as_numbers(matrix, what, place))
     if len(values) == 0:
         raise InputError(f"{what} has no rows")
     refuse(~np.isfinite(values), what, "values that are not finite", place, advice)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import anndata
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from mssvae.errors import InputError
 from mssvae.evaluation._agreement import agreement, match, parts
+from mssvae.fitting.loadings import MIN_ENTRIES
 from mssvae.inputs import require_anndata
+from mssvae.matrices import dense
 from mssvae.tables import FactorTables
 from mssvae.validation import number, whole
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from mssvae import MSSVAE
 
 log = logging.getLogger(__name__)
-
-# Columns with fewer entries hold no factor, as in a linear fit.
-_MIN_ENTRIES = 3
 
 
 @dataclass(frozen=True)
@@ -161,9 +159,7 @@ def subsample(
         taken[rng.permutation(rows)[: max(2, round(share * len(rows)))]] = True
     if layer is not None and layer not in adata.layers:
         raise InputError(f"adata has no layer {layer!r}")
-    values = (adata.X if layer is None else adata.layers[layer])[taken]
-    if sparse.issparse(values):
-        values = values.toarray()
+    values = dense((adata.X if layer is None else adata.layers[layer])[taken])
     return adata[taken, np.ptp(values, axis=0) > 0].copy()
 
 
@@ -207,7 +203,7 @@ def stability(
     selected = reference.wide() != 0
     often = selected & (counts.wide() >= threshold * len(runs) - 1e-9)  # But for rounding.
     factors = reference.kinds()
-    often &= often.sum() >= _MIN_ENTRIES
+    often &= often.sum() >= MIN_ENTRIES
     support = FactorTables.split(often, factors, list(reference.specific))
     factors["n_nonzero"] = selected.sum().to_numpy()
     factors["mean_frequency"] = frequency.wide().where(selected).mean().to_numpy()

@@ -5,16 +5,15 @@ import warnings
 import anndata
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.decomposition import NMF, FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 
 from mssvae.errors import InputError
+from mssvae.evaluation._peers import log_relative
 from mssvae.inputs import require_anndata
+from mssvae.matrices import dense
 from mssvae.validation import require_columns
 
-# Counts per so many are what logarithms are taken of.
-_PER = 1e4
 _ITERATIONS = 200
 _TINY = 1e-12
 
@@ -54,8 +53,7 @@ def peer_gene_sets(
     require_columns(factors, ["factor", "kind", "study"], "factors")
     if study_key not in adata.obs:
         raise InputError(f"adata.obs has no column {study_key!r}")
-    x = adata.X.toarray() if sparse.issparse(adata.X) else np.asarray(adata.X)
-    x, study = x.astype(float), adata.obs[study_key].astype(str).to_numpy()
+    x, study = dense(adata.X).astype(float), adata.obs[study_key].astype(str).to_numpy()
     sets: dict[str, dict[str, list[str]]] = {"factor analysis": {}, "NMF": {}}
     shared = factors["kind"] == "shared"
     parts = [(np.ones(len(x), bool), factors.loc[shared, "factor"])]
@@ -80,7 +78,7 @@ def peer_gene_sets(
 
 def _factor_analysis(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
     """Return loadings [k x G] of counts [n x G]."""
-    y = pd.DataFrame(np.log1p(_PER * x / x.sum(1, keepdims=True)))
+    y = pd.DataFrame(log_relative(x, x.sum(1)))
     y = (y - y.groupby(study).transform("mean")).to_numpy()
     y /= y.std(0) + _TINY
     analysis = FactorAnalysis(
@@ -90,8 +88,7 @@ def _factor_analysis(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
         random_state=0,
         max_iter=_ITERATIONS,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         return analysis.fit(y).components_
 
 
@@ -105,8 +102,7 @@ def _nmf(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
         random_state=0,
         max_iter=_ITERATIONS,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         weights = model.fit_transform(x)
     parts = weights.mean(0)[:, None] * model.components_
     return parts / (parts.sum(0) + _TINY)

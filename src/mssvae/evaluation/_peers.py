@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 
-from mssvae.held_out import dense
+from mssvae.matrices import dense
 
 # Counts per so many are what logarithms are taken of.
 _PER = 1e4
@@ -16,6 +16,11 @@ _LEAST = 1e-3
 _TINY = 1e-12
 # New samples stop early as fitted ones do: that predicts better than to go on until nothing moves.
 _DIVERGENCE = {"beta_loss": "kullback-leibler", "solver": "mu", "max_iter": 300}
+
+
+def log_relative(x: np.ndarray, library: np.ndarray) -> np.ndarray:
+    """Return logarithms of one and relative expression, of counts [n x G] and library sizes [n]."""
+    return np.log1p(_PER * x / library[:, None])
 
 
 class FactorAnalysis:
@@ -27,7 +32,7 @@ class FactorAnalysis:
     name = "factor analysis"
 
     def __init__(self, adata: anndata.AnnData, k: int, likelihood: str) -> None:
-        x = dense(adata).astype(float)
+        x = dense(adata.X).astype(float)
         self.counts = likelihood != "gaussian"
         self.names, self.factor = adata.var_names, 1.0
         self.share = x.mean(0) / x.mean(0).sum()
@@ -45,7 +50,7 @@ class FactorAnalysis:
     def predict(self, adata: anndata.AnnData, observed: list[str]) -> pd.DataFrame:
         """Return expected values [n x G], with factors from observed features alone."""
         seen = self.names.get_indexer(observed)
-        x = dense(adata[:, observed]).astype(float)
+        x = dense(adata[:, observed].X).astype(float)
         library = x.sum(1) / self.share[seen].sum()
         y = (self._logged(x, library) - self.centre[seen]) / self.scale[seen]
         weighted = self.loadings[:, seen] / self.noise[seen]
@@ -54,7 +59,7 @@ class FactorAnalysis:
         return pd.DataFrame(self._expected(z, library), adata.obs_names, self.names)
 
     def _logged(self, x: np.ndarray, library: np.ndarray) -> np.ndarray:
-        return np.log1p(_PER * x / library[:, None]) if self.counts else x
+        return log_relative(x, library) if self.counts else x
 
     def _expected(self, z: np.ndarray, library: np.ndarray) -> np.ndarray:
         y = z @ self.loadings * self.scale + self.centre
@@ -69,20 +74,18 @@ class Nmf:
     name = "NMF"
 
     def __init__(self, adata: anndata.AnnData, k: int) -> None:
-        x = dense(adata).astype(float)
+        x = dense(adata.X).astype(float)
         self.names = adata.var_names
         model = decomposition.NMF(min(k, *x.shape), init="nndsvdar", random_state=0, **_DIVERGENCE)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             model.fit(x)
         self.loadings = model.components_
 
     def predict(self, adata: anndata.AnnData, observed: list[str]) -> pd.DataFrame:
         """Return expected counts [n x G], with factors from observed features alone."""
-        x = dense(adata[:, observed]).astype(float)
+        x = dense(adata[:, observed].X).astype(float)
         loadings = np.ascontiguousarray(self.loadings[:, self.names.get_indexer(observed)])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             z, _, _ = decomposition.non_negative_factorization(
                 x, H=loadings, update_H=False, n_components=len(loadings), **_DIVERGENCE
             )

@@ -11,8 +11,8 @@ from mssvae.errors import InputError
 from mssvae.fitting import result
 from mssvae.fitting.loop import project_linear
 from mssvae.fitting.posteriors import expected_values, infer
-from mssvae.held_out import dense
 from mssvae.inputs import read_studies
+from mssvae.matrices import dense
 from mssvae.model import MSSVAE
 from mssvae.validation import listed
 
@@ -63,7 +63,7 @@ class Projection:
         self.studies, study = read_studies(adata, study_key)
         self.parameters = project_linear(
             "negative_binomial",
-            torch.as_tensor(dense(adata), dtype=torch.float32),
+            torch.as_tensor(dense(adata.X), dtype=torch.float32),
             study,
             torch.as_tensor(loadings.loc[self.names].to_numpy(), dtype=torch.float32),
         )
@@ -72,7 +72,7 @@ class Projection:
     def predict(self, adata: anndata.AnnData, observed: list[str]) -> pd.DataFrame:
         """Return expected counts [n x G], with factors from observed features alone."""
         seen = torch.as_tensor(self.names.isin(observed))
-        x = torch.as_tensor(dense(adata[:, self.names[seen.numpy()]]), dtype=torch.float32)
+        x = torch.as_tensor(dense(adata[:, self.names[seen.numpy()]].X), dtype=torch.float32)
         factors = torch.arange(self.parameters.loadings.shape[1])
         some, expected = self.parameters.of_features(seen), np.empty((len(x), len(self.names)))
         for number, name in enumerate(self.studies):

@@ -47,7 +47,8 @@ def backgrounds(table: pd.DataFrame, *, title: str, note: str | None = None) -> 
     require_finite(table, columns, "backgrounds")
     require_finite(table[table["method"] == _RANDOM], ends, "backgrounds")
     methods = [method for method in table["method"].unique() if method != _RANDOM]
-    looks = {method: group_looks(methods)[method] for method in methods}
+    of_methods = group_looks(methods)
+    looks = {method: of_methods[method] for method in methods}  # In the order of the table.
     sizes = table.drop_duplicates("background").set_index("background")["n_background"]
 
     figure = Figure(figsize=(PAGE_WIDTH, 4.8), layout="constrained")

@@ -29,7 +29,7 @@ _SWEEPS = 4
 # lower the likelihood of a feature are tried again this much shorter, so often.
 _LONGEST, _SHORTER, _TRIES = 3.0, 0.4, 4
 # Columns with fewer entries hold no factor.
-_MIN_ENTRIES = 3
+MIN_ENTRIES = 3
 
 
 def entry_price(state: LinearState, lambda0: float, lambda1: float, weight: float) -> Tensor:
@@ -73,7 +73,7 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
         new = _line_search(state, old, new, ridge)
     loadings = new[:, :n_factors]
     if selects:
-        loadings = loadings * ((loadings != 0).sum(0) >= _MIN_ENTRIES)
+        loadings = loadings * ((loadings != 0).sum(0) >= MIN_ENTRIES)
     parameters.loadings = loadings
     parameters.bias = new[:, n_factors]
     parameters.intercepts = new[:, n_factors + 1 :].T.contiguous()

@@ -111,8 +111,7 @@ def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     analysis = FactorAnalysis(
         k, rotation="varimax", svd_method="randomized", random_state=0, max_iter=_ITERATIONS
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         scores = analysis.fit_transform(y)
     scores = scores / (scores.std(0) + 1e-9)
     loadings = np.linalg.lstsq(scores, y, rcond=None)[0].T
