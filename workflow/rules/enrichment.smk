@@ -162,7 +162,12 @@ rule peer_gene_sets:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         gene_sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
-        code=library("evaluation/_gene_sets.py", "validation.py"),
+        code=library(
+            "evaluation/_gene_sets.py",
+            "evaluation/_peers.py",
+            "matrices.py",
+            "validation.py",
+        ),
     output:
         sets="results/{run}/cohorts/{cohort}/enrichment/peer_gene_sets.json",
     log:
