@@ -240,10 +240,10 @@ class MSSVAE:
             if not fit_settings.standardise:
                 self._set_units(standardise=False)
                 self.module.start(self._x)
-            weight = 1.0
+            linear_scale = fit_settings.scale(len(self._x))
             if "auto" in (asked["n_shared"], asked["n_specific"]):
-                weight = self._choose_numbers(fit_settings)
-            fit_settings = self._with_decoder(fit_settings, weight)
+                linear_scale = self._choose_numbers(fit_settings)
+            fit_settings = self._with_decoder(fit_settings, linear_scale)
             log.info("fit on %s with %s", self.device, fit_settings)
             kept = None
             if checkpoint is not None:
@@ -793,7 +793,7 @@ class MSSVAE:
         return dict(zip(keys, sizes[-1], strict=True))
 
     def _choose_numbers(self, fit_settings: FitSettings) -> float:
-        """Take the numbers of factors that auto stands for; return the weight of the prior.
+        """Take the numbers of factors that auto stands for; return ``prior_scale`` of a linear fit.
 
         Chosen by linear fits to a part of the samples.
         """
@@ -817,14 +817,15 @@ class MSSVAE:
             weights,
             StudyMeans(held_out.seen, settings["study_key"], settings["likelihood"]),
         )
+        scale = n / chosen.weight
         log.info(
             "numbers of factors auto: %d shared, %d of each study, prior_scale %g",
-            *(chosen.n_shared, chosen.n_specific, n / chosen.weight),
+            *(chosen.n_shared, chosen.n_specific, scale),
         )
         numbers = {"n_shared": chosen.n_shared, "n_specific": chosen.n_specific}
         self._settings = settings | numbers
         self.module = self._new_module()
-        return chosen.weight
+        return scale
 
     def _linear_arguments(self, settings: FitSettings) -> tuple:
         """Return what linear fits take before the weight of the prior."""
@@ -834,10 +835,10 @@ class MSSVAE:
             *([rate for _, rate in settings.lambda0], settings.lambda1),
         )
 
-    def _with_decoder(self, settings: FitSettings, weight: float) -> FitSettings:
+    def _with_decoder(self, settings: FitSettings, linear_scale: float) -> FitSettings:
         """Return settings with the decoder and prior that auto stands for.
 
-        ``weight`` is that of a linear decoder's prior.
+        ``linear_scale`` is ``prior_scale`` of a linear decoder.
         """
         if settings.decoder == "auto":
             nonlinear = calls_for_networks(
@@ -848,9 +849,9 @@ class MSSVAE:
             )
             settings = replace(settings, decoder="nonlinear" if nonlinear else "linear")
         if settings.prior_scale == "auto":
-            scale = settings.scale(len(self._x))
             linear = settings.decoder == "linear"
-            settings = replace(settings, prior_scale=scale / weight if linear else scale)
+            scale = linear_scale if linear else settings.scale(len(self._x))
+            settings = replace(settings, prior_scale=scale)
         return settings
 
     def _fit_linear(self, settings: FitSettings, checkpoint: Checkpoint | None) -> pd.DataFrame:

@@ -136,6 +136,10 @@ class TestAuto:
         used = model.factor_table().query("n_nonzero > 0")["kind"].value_counts()
         assert used.to_dict() == {"shared": 3, "specific": 2}
 
+    def test_the_prior_is_the_one_that_was_tried_however_many_samples(self):
+        model = gaussian(noise(1600, 8), n_shared="auto", n_specific=1).fit(decoder="linear")
+        assert 1600 / model.fit_settings.prior_scale in CANDIDATES.weights
+
     def test_what_is_given_is_kept(self, planted):
         model = gaussian(planted, n_shared=4, n_specific="auto").fit(prior_scale=99)
         assert (model.settings["n_shared"], model.fit_settings.prior_scale) == (4, 99)
