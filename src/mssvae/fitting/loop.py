@@ -300,7 +300,8 @@ def _outputs(
     parameters = state.parameters.of_features(features)
     for study, data, posterior in state.chunks():
         output = parameters.output(study, data.factors, posterior.mean)
-        deviation = output_deviation(parameters.loadings[:, data.factors], posterior.covariance)
+        loadings = parameters.loadings[:, data.factors].T.contiguous()
+        deviation = output_deviation(loadings, posterior.covariance)
         log_depth = posterior.log_library + parameters.log_scale
         yield posterior, (data.x[:, features], output, deviation, log_depth)
 

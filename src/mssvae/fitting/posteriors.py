@@ -10,7 +10,7 @@ from mssvae.fitting.state import (
     Parameters,
     Posterior,
     output_deviation,
-    pairs,
+    pair_products,
     safe_cholesky,
     symmetric,
 )
@@ -56,11 +56,10 @@ def newton_step(
     """
     observation, loadings = parameters.observation, parameters.loadings[:, factors]
     k = loadings.shape[1]
-    rows, columns = pairs(k, x.device)
     output = parameters.output(study, factors, at.mean)
     log_depth = at.log_library + parameters.log_scale
     score, information = observation.score(x, output, log_depth, parameters.log_noise)
-    precision = symmetric(information @ (loadings[:, rows] * loadings[:, columns]), k)
+    precision = symmetric(information @ pair_products(loadings.T.contiguous()).T, k)
     precision.diagonal(dim1=1, dim2=2).add_(1)
     factor = safe_cholesky(precision)
     step = torch.cholesky_solve((score @ loadings - at.mean)[:, :, None], factor)[:, :, 0]
@@ -132,7 +131,9 @@ def expected_values(
     mean: exact for polynomials up to the third degree.
     """
     output = parameters.output(study, factors, posterior.mean)
-    deviation = output_deviation(parameters.loadings[:, factors], posterior.covariance)
+    deviation = output_deviation(
+        parameters.loadings[:, factors].T.contiguous(), posterior.covariance
+    )
     log_depth = posterior.log_library + parameters.log_scale
     mean = parameters.observation.mean
     return 0.5 * (mean(output + deviation, log_depth) + mean(output - deviation, log_depth))

@@ -230,13 +230,18 @@ def pairs(k: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return rows, columns
 
 
+def pair_products(values: Tensor) -> Tensor:
+    """Return products of all pairs of rows [k, n] of a matrix, as ``pairs`` has them."""
+    rows, columns = pairs(len(values), values.device)
+    return values[rows] * values[columns]
+
+
 def symmetric(values: Tensor, k: int) -> Tensor:
     """Return matrices [n, k, k] of their lower triangles [n, k (k + 1) / 2]."""
     rows, columns = pairs(k, values.device)
-    matrices = values.new_empty(len(values), k, k)
-    matrices[:, rows, columns] = values
-    matrices[:, columns, rows] = values
-    return matrices
+    places = rows.new_empty(k, k)
+    places[rows, columns] = places[columns, rows] = torch.arange(len(rows), device=values.device)
+    return values.index_select(1, places.flatten()).view(len(values), k, k)
 
 
 def safe_cholesky(matrices: Tensor) -> Tensor:
@@ -253,8 +258,8 @@ def safe_cholesky(matrices: Tensor) -> Tensor:
 
 
 def output_deviation(loadings: Tensor, covariance: Tensor) -> Tensor:
-    """Return standard deviations of outputs [n, G]; loadings [G, k], covariances [n, k, k]."""
-    rows, columns = pairs(loadings.shape[1], loadings.device)
+    """Return standard deviations of outputs [n, G]; loadings [k, G], covariances [n, k, k]."""
+    rows, columns = pairs(len(loadings), loadings.device)
     twice = 2 - (rows == columns).to(loadings.dtype)
-    products = loadings[:, rows] * loadings[:, columns] * twice
-    return (covariance[:, rows, columns] @ products.T).clamp_min(0).sqrt()
+    variance = (covariance[:, rows, columns] * twice) @ pair_products(loadings)
+    return variance.clamp_min(0).sqrt()
