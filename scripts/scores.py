@@ -11,13 +11,12 @@ from mssvae.replicates import Factorisation, scores
 
 paths, wildcards = snakemake.input, snakemake.wildcards
 truth = Factorisation.read(*paths.truth)
-tables = []
-for stage in ("trained", "assigned"):
-    estimate = Factorisation.read(*paths[stage])
-    table = scores(truth, estimate, snakemake.params.max_column_share)
-    table.insert(0, "simulation", wildcards.simulation)
-    table.insert(1, "method", wildcards.method)
-    table.insert(2, "replicate", wildcards.replicate)
-    table.insert(3, "stage", stage)
-    tables.append(table)
-write_table(pd.concat(tables), snakemake.output.scores)
+trained, assigned = (Factorisation.read(*paths[stage]) for stage in ("trained", "assigned"))
+table = scores(truth, trained, snakemake.params.max_column_share)
+tables = {"trained": table, "assigned": table}
+if not assigned.equals(trained):
+    tables["assigned"] = scores(truth, assigned, snakemake.params.max_column_share)
+table = pd.concat(tables, names=["stage"]).reset_index("stage")
+for position, key in enumerate(("simulation", "method", "replicate")):
+    table.insert(position, key, wildcards[key])
+write_table(table, snakemake.output.scores)

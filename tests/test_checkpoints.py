@@ -26,7 +26,7 @@ from test_workflow import MODEL, snakemake, tiny_simulations, write_simulations
 from tqdm import tqdm
 
 import mssvae
-from mssvae import simulate
+from mssvae import restructure, simulate
 from mssvae.checkpoints import Checkpoint
 from mssvae.errors import InputError
 from mssvae.files import atomic_path, write_table
@@ -40,15 +40,18 @@ FIT = {
     **{"max_epochs": 80, "batch_size": 40, "features_per_batch": 25, "patience": 4},
     **{"screen_every": 4, "checkpoint_seconds": 0, "decoder": "nonlinear"},
 }
+LESSONS = 20
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As rules of simulations have; several would wait for each other in fits as small as these."""
+def quick_fits():
+    """One thread, as rules of simulations have, and few steps that teach encoders new columns."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restructure, "_LESSONS", LESSONS)
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(threads)
 
 
 def new_model(seed=3, first_value=0.0):
@@ -102,6 +105,7 @@ def leftovers(folder):
 
 def fit_and_save(checkpoint, result):
     torch.set_num_threads(1)
+    restructure._LESSONS = LESSONS
     tqdm.set_lock(threading.RLock())  # Its own would outlive a process that is killed.
     new_model().fit(checkpoint=checkpoint, **FIT).save(result)
 
@@ -126,7 +130,7 @@ class TestKills:
         first.join()
         return start
 
-    def test_a_fit_killed_ten_times_ends_as_one_that_ran_through(self, start, tmp_path):
+    def test_a_fit_killed_again_and_again_ends_as_one_that_ran_through(self, start, tmp_path):
         checkpoint, result, whole = (tmp_path / name for name in ("checkpoint", "result", "whole"))
         begin = time.monotonic()
         process = start(None, whole)
@@ -138,7 +142,7 @@ class TestKills:
         while True:
             resumed += checkpoint.exists()
             process = start(checkpoint, result)
-            process.join(rng.uniform(0, longest) if kills < 10 else None)
+            process.join(rng.uniform(0, longest) if kills < 5 else None)
             if process.exitcode is None:
                 process.kill()
                 process.join()
@@ -147,7 +151,7 @@ class TestKills:
                 continue
             assert process.exitcode == 0
             assert result.read_bytes() == whole.read_bytes()
-            if kills == 10:
+            if kills == 5:
                 break
             checkpoint.unlink()  # Done before the last kill: once more.
         assert resumed > 0

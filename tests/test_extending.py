@@ -20,9 +20,12 @@ def test_another_model_is_scored_beside_the_mssvae(tmp_path):
     snakefile.write_text(rule.replace('"Snakefile"', f'"{REPOSITORY / "Snakefile"}"'))
     (tmp_path / "pca.py").write_text(script)
     # The last one given counts.
-    answer = snakemake("--snakefile", snakefile, "--configfile", config, folder=tmp_path)
+    targets = [
+        f"results/test/simulations/toy/{name}" for name in ("scores.csv", "figures/simulation.pdf")
+    ]
+    answer = snakemake(*targets, "--snakefile", snakefile, "--configfile", config, folder=tmp_path)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    scores = pd.read_csv(tmp_path / "results/test/simulations/toy/scores.csv")
+    scores = pd.read_csv(tmp_path / targets[0])
     assert set(scores["method"]) == {"pca", "default"}
     assert set(scores.loc[scores["method"] == "pca", "stage"]) == {"trained", "assigned"}
-    assert (tmp_path / "results/test/simulations/toy/figures/simulation.pdf").exists()
+    assert (tmp_path / targets[1]).exists()

@@ -510,7 +510,7 @@ class TestSampler:
         all_, some = (
             mssvae.MSSVAE(adata, likelihood="gaussian", **SMALL).fit(
                 decoder="nonlinear",
-                max_epochs=100,
+                max_epochs=50,
                 batch_size=20,
                 lr=0.01,
                 features_per_batch=features,

@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -15,7 +14,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from mssvae.replicates import seeds
 from mssvae.settings import PRESETS, FitSettings
 
 REPOSITORY = Path(__file__).parents[1]
@@ -105,14 +103,6 @@ def write_own_files(folder, n_samples=30, n_genes=80):
         "model": MODEL,
         "fit": FIT,
         "evaluation": {"weights": [1], "peers": [2]},
-    }
-
-
-def tables_of(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*.tsv*"))
-        if "benchmarks" not in path.parts
     }
 
 
@@ -264,111 +254,6 @@ class TestConfig:
         assert code == 0, output
 
 
-@pytest.fixture(scope="module")
-def own_cohort(r, tmp_path_factory):
-    """A finished run on files of one's own, with fits to halves of the samples."""
-    folder = tmp_path_factory.mktemp("own")
-    config = write_config(folder, write_own_files(folder) | {"stability": {"n_runs": 2}})
-    answer = snakemake("--configfile", config, folder=folder)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return folder, config
-
-
-class TestOwnCohort:
-    def test_every_figure_is_there_as_pdf_and_png(self, own_cohort):
-        folder, _ = own_cohort
-        figures = folder / "results/test/cohorts/mine/figures"
-        names = {"qc", "convergence", "masks", "shared_processes", "specific_processes"}
-        names |= {"enrichment_backgrounds", "unseen"}
-        assert {path.stem for path in figures.glob("*.pdf")} == names
-        assert {path.stem for path in figures.glob("*.png")} == names
-        assert (folder / "results/test/figures/schematic.pdf").exists()
-
-    def test_gene_sets_against_the_background_of_the_figures_are_those_of_their_tests(
-        self, own_cohort
-    ):
-        tables = own_cohort[0] / "results/test/cohorts/mine/tables"
-        counted = pd.read_csv(tables / "enrichment_backgrounds.tsv", sep="\t")
-        counted = counted[(counted["background"] == "expressed") & (counted["method"] == "MSSVAE")]
-        shares = pd.read_csv(tables / "enriched_shares.tsv", sep="\t")
-        shares = shares[shares["study"] == "all"]
-        assert counted["n_sets"].tolist() == shares["n_gene_sets"].tolist()
-        assert counted["n_enriched"].tolist() == shares["n_enriched"].tolist()
-
-    def test_manifest_says_how_the_fit_was_made(self, own_cohort):
-        folder, _ = own_cohort
-        manifest = json.loads((folder / "results/test/cohorts/mine/fit/manifest.json").read_text())
-        assert manifest["settings"]["seed"] == 1
-        assert manifest["fit"]["max_epochs"] == 5
-        assert manifest["source"]["kind"] == "files"
-        assert manifest["device"] == "cpu"
-        assert "torch" in manifest["packages"]
-        assert "commit" in manifest
-
-    def test_masks_have_the_selected_genes_and_all_factors(self, own_cohort):
-        folder, _ = own_cohort
-        masks = pd.read_csv(folder / "results/test/cohorts/mine/fit/masks.tsv.gz", sep="\t")
-        assert masks.shape == (50, 1 + 3 + 2 * 2)
-        assert list(masks)[:2] == ["gene", "shared_01"]
-
-    def test_frequencies_have_the_layout_of_the_masks(self, own_cohort):
-        fit = own_cohort[0] / "results/test/cohorts/mine/fit"
-        masks, frequency = (
-            pd.read_csv(fit / f"{name}.tsv.gz", sep="\t", index_col="gene")
-            for name in ("masks", "frequency")
-        )
-        assert frequency.index.equals(masks.index)
-        assert frequency.columns.equals(masks.columns)
-        assert np.isin(frequency, [0, 0.5, 1]).all()
-        table = pd.read_csv(fit.parent / "tables/stability.tsv", sep="\t")
-        assert table["factor"].tolist() == list(masks)
-        entries = (masks != 0).to_numpy()
-        mean = frequency.where(entries).mean()
-        np.testing.assert_allclose(table["mean_frequency"], mean)
-        agreement = pd.read_csv(fit / "agreement.tsv", sep="\t", index_col="run")
-        assert agreement.index.tolist() == ["all", "1", "2"]
-
-    def test_a_second_run_has_nothing_to_do(self, own_cohort):
-        """Also with the compiled files that the first run may have left beside the library's."""
-        folder, config = own_cohort
-        for package in ("cohorts", "enrichment", "figures"):
-            (REPOSITORY / "src/mssvae" / package / "__pycache__").mkdir(exist_ok=True)
-        answer = snakemake("--configfile", config, folder=folder)
-        assert answer.returncode == 0
-        assert "Nothing to be done" in answer.stdout + answer.stderr
-
-    def test_a_lost_figure_is_drawn_again_without_another_fit(self, own_cohort):
-        folder, config = own_cohort
-        figure = "results/test/cohorts/mine/figures/masks.pdf"
-        before = (folder / figure).read_bytes()
-        (folder / figure).unlink()
-        answer = snakemake(figure, "--configfile", config, folder=folder)
-        assert "fit_cohort" not in answer.stdout + answer.stderr
-        assert (folder / figure).read_bytes() == before
-
-    def test_another_seed_is_another_fit_to_the_same_counts(self, own_cohort, tmp_path):
-        folder, _ = own_cohort
-        config = write_config(tmp_path, write_own_files(tmp_path), seed=2)
-        answer = snakemake("-n", "--configfile", config, folder=folder)
-        output = answer.stdout + answer.stderr
-        assert answer.returncode == 0, output
-        assert "Fitting the MSSVAE to cohort mine" in output
-        assert "Bringing the counts" not in output
-        assert "Quality control of cohort" not in output
-
-    def test_the_same_seed_gives_the_same_bytes(self, own_cohort, tmp_path):
-        folder, _ = own_cohort
-        for name in ("counts.tsv.gz", "samples.tsv", "config.yaml"):
-            shutil.copy(folder / name, tmp_path)
-        tables = "results/test/cohorts/mine/tables/enriched_shares.tsv"
-        answer = snakemake(tables, "--configfile", tmp_path / "config.yaml", folder=tmp_path)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        again = tables_of(tmp_path / "results")
-        first = tables_of(folder / "results")
-        assert "test/cohorts/mine/fit/masks.tsv.gz" in again
-        assert again == {name: first[name] for name in again}
-
-
 class TestGeneNames:
     @pytest.fixture
     def symbols(self, tmp_path):
@@ -381,7 +266,9 @@ class TestGeneNames:
 
     def test_names_that_the_enrichment_cannot_know_are_told_where_counts_are_read(self, symbols):
         folder, cohort = symbols
-        answer = snakemake("--configfile", write_config(folder, cohort), folder=folder)
+        config = write_config(folder, cohort)
+        target = "results/test/cohorts/mine/data/counts.h5ad"
+        answer = snakemake(target, "--configfile", config, folder=folder)
         assert answer.returncode != 0
         log = (folder / "results/test/logs/mine/cohort_counts.log").read_text()
         assert "80 of 80 genes are not called by an Ensembl id of human genes" in log
@@ -404,109 +291,11 @@ class TestGeneNames:
         assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-@pytest.fixture(scope="module")
-def simulation_run(tmp_path_factory):
-    """A finished run of simulations alone."""
-    folder = tmp_path_factory.mktemp("simulations")
-    config = write_simulations(folder, tiny_simulations())
-    answer = snakemake("--configfile", config, folder=folder)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return folder, config
-
-
-class TestSimulations:
-    def test_every_figure_is_there_as_pdf_and_png(self, simulation_run):
-        folder, _ = simulation_run
-        for simulation in ("toy", "toy_rna"):
-            figures = folder / "results/test/simulations" / simulation / "figures"
-            assert {path.name for path in figures.iterdir()} == {
-                "simulation.pdf",
-                "simulation.png",
-                "worst.pdf",
-                "worst.png",
-            }
-
-    def test_scores_are_of_the_reported_replicates(self, simulation_run):
-        folder, _ = simulation_run
-        scores = pd.read_csv(folder / "results/test/simulations/toy/scores.csv")
-        assert scores.columns.tolist() == [
-            *("simulation", "method", "replicate", "stage", "part", "metric", "value")
-        ]
-        assert scores["method"].unique().tolist() == ["paper", "default"]
-        assert scores["replicate"].unique().tolist() == [101, 102]
-        assert scores["stage"].unique().tolist() == ["trained", "assigned"]
-        assert {"consensus", "disentanglement", "n_factors"} <= set(scores["metric"])
-        assert scores["value"].notna().all()
-
-    def test_one_table_has_the_summaries_of_all(self, simulation_run):
-        folder, _ = simulation_run
-        table = pd.read_csv(folder / "results/test/tables/simulations.csv")
-        for simulation, n in (("toy", 2), ("toy_rna", 1)):
-            path = folder / "results/test/simulations" / simulation / "summary.csv"
-            own = table[table["simulation"] == simulation].reset_index(drop=True)
-            pd.testing.assert_frame_equal(own, pd.read_csv(path))
-            assert (own["n"] == n).all()
-
-    def test_settings_have_a_column_for_every_method(self, simulation_run):
-        folder, _ = simulation_run
-        settings = pd.read_csv(folder / "results/test/tables/settings.tsv", sep="\t", index_col=0)
-        assert settings.columns.tolist() == ["toy/paper", "toy/default", "toy_rna/paper"]
-        rates = settings.loc["Learning Rate (not W)"].astype(float)
-        assert rates.tolist() == [0.001, 0.01, 0.001]
-        likelihoods = settings.loc["likelihood"]
-        assert likelihoods.tolist() == ["gaussian", "gaussian", "negative_binomial"]
-
-    def test_seeds_follow_from_the_replicate_and_are_written_down(self, simulation_run):
-        folder, _ = simulation_run
-        for replicate in (101, 102):
-            path = folder / f"results/test/simulations/toy/{replicate}"
-            wanted = seeds(7, "toy", replicate)
-            source = json.loads((path / "source.json").read_text())
-            assert (source["kind"], source["simulator"]) == ("simulation", "gaussian")
-            assert source["seed"] == wanted["data"]
-            for method in ("paper", "default"):
-                manifest = json.loads((path / method / "manifest.json").read_text())
-                assert manifest["settings"]["seed"] == wanted["fit"]
-                assert manifest["source"] == source
-
-    def test_truth_and_fit_have_the_same_tables(self, simulation_run):
-        folder, _ = simulation_run
-        replicate = folder / "results/test/simulations/toy/101"
-        for table, index in (("masks.tsv.gz", "feature"), ("latent.tsv.gz", "sample")):
-            true, fitted = (
-                pd.read_csv(replicate / part / table, sep="\t", index_col=index)
-                for part in ("truth", "paper")
-            )
-            assert true.index.equals(fitted.index)
-        assert list(true) == ["shared_01", "shared_02", "shared_03", "study_1_01", "study_2_01"]
-
-    def test_another_method_leaves_the_fits_there_are(self, simulation_run, tmp_path):
-        folder, _ = simulation_run
-        simulations = tiny_simulations()
-        simulations["settings"]["toy"]["methods"]["other"] = {"max_epochs": 1}
-        config = write_simulations(tmp_path, simulations)
-        target = "results/test/simulations/toy/summary.csv"
-        answer = snakemake("-n", target, "--configfile", config, folder=folder)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        output = answer.stdout + answer.stderr
-        assert "Fitting method other" in output
-        assert "Fitting method paper" not in output
-
-    def test_development_replicates_run_when_asked_for(self, simulation_run):
-        folder, config = simulation_run
-        target = "results/test/simulations/toy/1/paper/scores.tsv"
-        answer = snakemake("-n", target, "--configfile", config, folder=folder)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        target = "results/test/simulations/toy/2/paper/scores.tsv"
-        answer = snakemake("-n", target, "--configfile", config, folder=folder)
-        assert answer.returncode != 0
-
-
 class TestFailures:
-    def run_to_failure(self, folder, cohort, **environment):
-        answer = snakemake(
-            "--configfile", write_config(folder, cohort), folder=folder, **environment
-        )
+    def run_to_failure(self, folder, cohort, target="fit/masks.tsv.gz", **environment):
+        config = write_config(folder, cohort)
+        target = f"results/test/cohorts/mine/{target}"
+        answer = snakemake(target, "--configfile", config, folder=folder, **environment)
         assert answer.returncode != 0
         left = [p for p in (folder / "results").rglob("*") if p.name.startswith(".writing")]
         assert left == []
@@ -608,7 +397,7 @@ class TestPlateletCohort:
             )
 
         monkeypatch.delenv("MSSVAE_DATA")
-        answer = run("figures/convergence.pdf")
+        answer = run("fit/manifest.json")
         assert answer.returncode == 0, answer.stdout + answer.stderr
         manifest = json.loads((cohort / "fit/manifest.json").read_text())
         assert manifest["source"]["kind"] == "synthetic"

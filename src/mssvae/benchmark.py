@@ -243,7 +243,7 @@ PLANS = {
     "quick": Plan(
         base=_TINY,
         sweeps={"n_samples": (60,), "n_features": (70,), "n_shared": (4,), "n_studies": (3,)},
-        recovery=[_TINY],
+        recovery=[],
         replicates=[_TINY],
     ),
 }

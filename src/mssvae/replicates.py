@@ -68,6 +68,15 @@ class Factorisation:
             None if latent is None else read_table(latent, index="sample"),
         )
 
+    def equals(self, other: Factorisation) -> bool:
+        """Return whether the other has the same factors, so that its scores are the same."""
+        columns = ["factor", "kind", "study"]
+        return (
+            self.masks.equals(other.masks)
+            and self.latent.equals(other.latent)
+            and self.factors[columns].equals(other.factors[columns])
+        )
+
     def names(self, part: str) -> pd.Series:
         """Return the names of the shared factors (``"shared"``) or of a study's own."""
         specific = self.factors["kind"] == "specific"

@@ -4,8 +4,6 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.decomposition import FactorAnalysis
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from mssvae.fitting.observations import CountObservation, GaussianObservation
@@ -104,6 +102,9 @@ def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     Rotated by varimax. The same whatever the seed of the model: a fit starts from the data.
     """
+    from sklearn.decomposition import FactorAnalysis  # Here, as to load it takes a second.
+    from sklearn.exceptions import ConvergenceWarning
+
     y = values.cpu().numpy()
     if k == 0:
         return values[:, :0], values.T[:, :0]
