@@ -51,8 +51,6 @@ def load_functions() -> Any:
             "r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db; conda: "
             "bioconductor-annotationdbi bioconductor-org.hs.eg.db bioconductor-go.db)."
         )
-    for name in R_PACKAGES:
-        functions.load_quietly(name)
     return functions
 
 

@@ -9,11 +9,19 @@ installed_version <- function(package) {
 
 r_version <- function() as.character(getRversion())
 
-load_quietly <- function(package) suppressPackageStartupMessages(loadNamespace(package))
+# Asks the database of an annotation package. Not by way of the package, which takes five seconds
+# to load and then opens the same file.
+ask <- function(package, statement) {
+  path <- system.file("extdata", sub("[.]db$", ".sqlite", package), package = package,
+                      mustWork = TRUE)
+  database <- DBI::dbConnect(RSQLite::SQLite(), path, flags = RSQLite::SQLITE_RO)
+  on.exit(DBI::dbDisconnect(database))
+  DBI::dbGetQuery(database, statement)
+}
 
 annotated_genes <- function() {
-  DBI::dbGetQuery(
-    org.Hs.eg.db::org.Hs.eg_dbconn(),
+  ask(
+    "org.Hs.eg.db",
     "SELECT DISTINCT ensembl_id FROM ensembl WHERE _id IN (SELECT _id FROM go_bp_all)
      ORDER BY ensembl_id"
   )$ensembl_id
@@ -21,22 +29,26 @@ annotated_genes <- function() {
 
 # All (term, gene) pairs: a gene of a term is a gene of all its ancestors, whatever the evidence.
 read_annotation <- function() {
-  DBI::dbGetQuery(
-    org.Hs.eg.db::org.Hs.eg_dbconn(),
-    "SELECT DISTINCT go_id AS ID, ensembl_id AS gene FROM go_bp_all JOIN ensembl USING (_id)
-     ORDER BY ID, gene"
+  pairs <- ask(
+    "org.Hs.eg.db",
+    "SELECT go_id AS ID, ensembl_id AS gene
+     FROM (SELECT DISTINCT _id, go_id FROM go_bp_all) JOIN ensembl USING (_id)"
   )
+  # In R, which sorts and finds what is there twice in a third of the time.
+  pairs <- pairs[order(pairs$ID, pairs$gene, method = "radix"), ]
+  is_new <- function(values) c(TRUE, values[-1] != values[-length(values)])
+  pairs[is_new(pairs$ID) | is_new(pairs$gene), ]
 }
 
 describe_terms <- function(ids) {
-  terms <- DBI::dbGetQuery(GO.db::GO_dbconn(), "SELECT go_id, term FROM go_term")
+  terms <- ask("GO.db", "SELECT go_id, term FROM go_term")
   terms$term[match(ids, terms$go_id)]
 }
 
 # Symbols and names of the genes that have them.
 gene_names <- function(genes) {
-  names <- DBI::dbGetQuery(
-    org.Hs.eg.db::org.Hs.eg_dbconn(),
+  names <- ask(
+    "org.Hs.eg.db",
     "SELECT ensembl_id AS gene, symbol, gene_name AS name FROM genes JOIN ensembl USING (_id)
      JOIN gene_info USING (_id) ORDER BY CAST(gene_id AS INTEGER)"
   )
