@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import anndata as ad
 
 from mssvae import MSSVAE
-from mssvae.files import write_table
+from mssvae.data.files import write_table
 
 output = snakemake.output
 adata = ad.read_h5ad(snakemake.input.data)

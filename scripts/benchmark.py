@@ -4,12 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-# The library of this checkout, whichever is installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+# The study and the library of this checkout, whichever is installed.
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "src")]
 
-from mssvae import benchmark, figures
-from mssvae.files import write_json, write_table
+from mssvae import figures
+from mssvae.data.files import write_json, write_table
 from mssvae.logs import log_to
+from studies import benchmark
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")

@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import logging
 
 from mssvae import cohorts, enrichment, simulate
-from mssvae.files import atomic_path, write_json
+from mssvae.data.files import atomic_path, write_json
 
 params = snakemake.params
 

@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from mssvae.files import read_table, write_table
+from mssvae.data.files import read_table, write_table
 
 scores = pd.concat([read_table(path) for path in snakemake.input.scores])
 write_table(scores, snakemake.output.scores)

@@ -7,8 +7,8 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
+from mssvae.data.files import read_table, sha256, write_json, write_table
 from mssvae.enrichment import background, over_representation, read_gmt, summarise
-from mssvae.files import read_table, sha256, write_json, write_table
 
 gene_sets = json.loads(Path(snakemake.input.gene_sets).read_text())
 universe = background(read_table(snakemake.input.genes), snakemake.params.background)

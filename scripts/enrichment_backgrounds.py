@@ -7,8 +7,8 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
+from mssvae.data.files import read_table, write_table
 from mssvae.enrichment import compare_backgrounds, read_gmt
-from mssvae.files import read_table, write_table
 
 paths, settings = snakemake.input, snakemake.params.settings
 sets, permuted, peers = (

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from mssvae import pages
-from mssvae.files import atomic_path, read_table
+from mssvae.data.files import atomic_path, read_table
 
 params, paths = snakemake.params, snakemake.input
 terms = dict(zip(params.enriched, paths.terms, strict=True))

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from mssvae import figures
-from mssvae.files import read_table
+from mssvae.data.files import read_table
 
 figure = figures.backgrounds(
     read_table(snakemake.input.table),

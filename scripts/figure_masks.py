@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from mssvae import figures
-from mssvae.files import read_table
+from mssvae.data.files import read_table
 
 stability = snakemake.input.stability  # None, if that is not asked for.
 figure = figures.masks(

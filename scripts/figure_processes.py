@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from mssvae import enrichment, figures
-from mssvae.files import read_table
+from mssvae.data.files import read_table
 
 kind = snakemake.params.kind
 factors = read_table(snakemake.input.factors)

@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import anndata as ad
 
 from mssvae import figures
-from mssvae.files import read_table
+from mssvae.data.files import read_table
 from mssvae.replicates import Factorisation
 
 params, paths = snakemake.params, snakemake.input

@@ -5,7 +5,7 @@ from mssvae.logs import log_to
 log_to(snakemake.log[0])
 
 from mssvae import figures
-from mssvae.files import read_table
+from mssvae.data.files import read_table
 from mssvae.replicates import Factorisation, worst_replicate
 
 params, paths = snakemake.params, snakemake.input

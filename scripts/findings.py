@@ -5,7 +5,7 @@ from mssvae.logs import log_to
 log_to(snakemake.log[0])
 
 from mssvae import pages
-from mssvae.files import atomic_path, read_table
+from mssvae.data.files import atomic_path, read_table
 
 params, paths = snakemake.params, snakemake.input
 lines = []

@@ -11,7 +11,7 @@ import anndata as ad
 import torch
 
 from mssvae import MSSVAE
-from mssvae.files import write_json, write_table
+from mssvae.data.files import write_json, write_table
 from mssvae.provenance import commit
 
 params, output = snakemake.params, snakemake.output

@@ -8,8 +8,8 @@ import logging
 
 import pandas as pd
 
+from mssvae.data.files import read_table, write_table
 from mssvae.enrichment import MissingR, gene_names
-from mssvae.files import read_table, write_table
 
 genes = read_table(snakemake.input.genes)["gene"].tolist()
 try:

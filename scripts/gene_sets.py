@@ -4,8 +4,8 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
+from mssvae.data.files import read_table, write_json, write_table
 from mssvae.factors import gene_sets
-from mssvae.files import read_table, write_json, write_table
 
 masks = read_table(snakemake.input.masks, index="gene")
 factors = read_table(snakemake.input.factors)

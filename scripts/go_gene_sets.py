@@ -6,8 +6,8 @@ log_to(snakemake.log[0])
 
 import logging
 
-from mssvae.annotation import ADVICE
 from mssvae.enrichment import MissingR, go_gene_sets, read_gmt, write_gmt
+from mssvae.pipeline.annotation import ADVICE
 
 given = snakemake.input.given
 try:

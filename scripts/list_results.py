@@ -6,7 +6,7 @@ from pathlib import Path
 # The library of this checkout, whichever is installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from mssvae.annotation import ADVICE
+from mssvae.pipeline.annotation import ADVICE
 
 KINDS = {
     "Pages": ["*.html"],

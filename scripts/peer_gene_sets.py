@@ -9,8 +9,8 @@ from pathlib import Path
 
 import anndata as ad
 
+from mssvae.data.files import read_table, write_json
 from mssvae.evaluation import peer_gene_sets
-from mssvae.files import read_table, write_json
 
 sets = peer_gene_sets(
     ad.read_h5ad(snakemake.input.selected),

@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import anndata as ad
 import numpy as np
 
-from mssvae.files import atomic_path
+from mssvae.data.files import atomic_path
 
 adata = ad.read_h5ad(snakemake.input.selected)
 order = np.random.default_rng(snakemake.params.seed).permutation(adata.n_obs)

@@ -4,9 +4,9 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
+from mssvae.data.files import read_table, write_table
 from mssvae.enrichment import top_processes
 from mssvae.factors import enriched_shares
-from mssvae.files import read_table, write_table
 
 settings = snakemake.params.settings
 terms = read_table(snakemake.input.terms)

@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import anndata as ad
 
-from mssvae.files import atomic_path, write_table
+from mssvae.data.files import atomic_path, write_table
 from mssvae.preprocess import composition, quality_control
 
 adata = ad.read_h5ad(snakemake.input.counts)

@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import pandas as pd
 
-from mssvae.files import write_table
+from mssvae.data.files import write_table
 from mssvae.replicates import Factorisation, scores
 
 paths, wildcards = snakemake.input, snakemake.wildcards

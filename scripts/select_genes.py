@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import anndata as ad
 
-from mssvae.files import atomic_path, write_table
+from mssvae.data.files import atomic_path, write_table
 from mssvae.preprocess import select_genes
 
 selected, genes = select_genes(ad.read_h5ad(snakemake.input.filtered), snakemake.params.n_genes)

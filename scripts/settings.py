@@ -7,7 +7,7 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
-from mssvae.files import write_table
+from mssvae.data.files import write_table
 from mssvae.replicates import settings_table
 
 fits = zip(snakemake.params.names, snakemake.input.manifests, strict=True)

@@ -5,7 +5,7 @@ from mssvae.logs import log_to
 log_to(snakemake.log[0])
 
 from mssvae import simulate
-from mssvae.files import atomic_path, write_json
+from mssvae.data.files import atomic_path, write_json
 
 params, output = snakemake.params, snakemake.output
 

@@ -7,9 +7,9 @@ log_to(snakemake.log[0])
 import json
 from pathlib import Path
 
+from mssvae.data.files import read_table, write_table
 from mssvae.evaluation import stability
-from mssvae.files import read_table, write_table
-from mssvae.tables import FactorTables
+from mssvae.results.tables import FactorTables
 
 paths, output = snakemake.input, snakemake.output
 studies = json.loads(Path(paths.manifest).read_text())["studies"]

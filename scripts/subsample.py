@@ -10,8 +10,8 @@ import anndata as ad
 import torch
 
 from mssvae import MSSVAE
+from mssvae.data.files import write_table
 from mssvae.evaluation import seed_of_run, subsample
-from mssvae.files import write_table
 
 params, run = snakemake.params, int(snakemake.wildcards.subsample)
 torch.set_num_threads(snakemake.threads)

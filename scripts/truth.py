@@ -6,7 +6,7 @@ log_to(snakemake.log[0])
 
 import anndata as ad
 
-from mssvae.files import write_table
+from mssvae.data.files import write_table
 from mssvae.replicates import truth
 
 output = snakemake.output

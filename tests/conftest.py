@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mssvae import annotation
+from mssvae.pipeline import annotation
 
 SOURCES = Path(__file__).parents[1] / "src"
 # What may be missing where MSSVAE_REQUIRE=all; the reason of a skip begins with what is missing.

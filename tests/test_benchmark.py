@@ -12,8 +12,11 @@ import pytest
 import torch
 from test_figures import drawn_texts
 
-from mssvae import benchmark, figures
-from mssvae.benchmark import (
+from mssvae import figures
+from mssvae.core.module import Decoder
+from mssvae.errors import InputError
+from studies import benchmark
+from studies.benchmark import (
     PLANS,
     VARIANTS,
     Case,
@@ -24,8 +27,6 @@ from mssvae.benchmark import (
     measure,
     phase_medians,
 )
-from mssvae.errors import InputError
-from mssvae.module import Decoder
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmark.py"
 SWEEPS = {
@@ -99,7 +100,7 @@ def clocked(*reports):
     """Return the spans of a fit that reports ``(message, epoch, seconds since the last)``."""
     clock, now = _EpochClock(), np.cumsum([seconds for *_, seconds in reports])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mssvae.benchmark.time.perf_counter", iter(now).__next__)
+        patch.setattr("studies.benchmark.time.perf_counter", iter(now).__next__)
         for message, epoch, _ in reports:
             clock.emit(logging.LogRecord("", 0, "", 0, message, (epoch, ""), None))
     return clock.spans
@@ -172,7 +173,7 @@ def test_each_case_is_measured_once_and_stands_in_every_sweep_that_has_it(monkey
         measured.append(case)
         return [{**asdict(case), "variant": variant} for variant in variants]
 
-    monkeypatch.setattr("mssvae.benchmark._rows", rows)
+    monkeypatch.setattr("studies.benchmark._rows", rows)
     base = Case(60, 70, 4, 2, 16, max_epochs=8, batch_size=60)
     sweeps = {"n_samples": (60, 90), "n_shared": (2, 4), "likelihood": ("gaussian",)}
     others = [replace(base, max_epochs=9)], [replace(base, seed=12)]

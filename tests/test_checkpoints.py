@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,10 +27,11 @@ from test_workflow import MODEL, snakemake, tiny_simulations, write_simulations
 from tqdm import tqdm
 
 import mssvae
-from mssvae import restructure, simulate
-from mssvae.checkpoints import Checkpoint
+from mssvae import simulate
+from mssvae.data.files import atomic_path, write_table
 from mssvae.errors import InputError
-from mssvae.files import atomic_path, write_table
+from mssvae.fitting.checkpoints import Checkpoint
+from mssvae.moves.networks import restructure
 from mssvae.provenance import FIT_SOURCES
 from mssvae.replicates import seeds
 
@@ -41,6 +43,7 @@ FIT = {
     **{"screen_every": 4, "checkpoint_seconds": 0, "decoder": "nonlinear"},
 }
 LESSONS = 20
+LIBRARY = Path(mssvae.__file__).parent
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -268,12 +271,12 @@ class TestOtherFits:
         answer = subprocess.run(
             [sys.executable, "-c", command], capture_output=True, text=True, check=True
         )
-        packages = {"fitting", "moves"}
-        names = [name.removeprefix("mssvae.") for name in answer.stdout.split()]
-        names = [f"{name}.__init__" if name in packages else name for name in names]
-        loaded = {name.replace(".", "/") + ".py" for name in names}
-        helpers = {"checkpoints.py", "errors.py", "files.py", "progress.py", "provenance.py"}
-        helpers |= {"model_files.py", "tables.py"}
+        names = answer.stdout.split()
+        loaded = {
+            Path(import_module(name).__file__).relative_to(LIBRARY).as_posix() for name in names
+        }
+        helpers = {"errors.py", "provenance.py", "data/__init__.py", "data/files.py"}
+        helpers |= {f"results/{name}.py" for name in ("__init__", "model_files", "tables")}
         assert loaded == set(FIT_SOURCES) | helpers
 
 

@@ -13,8 +13,8 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 from mssvae import cohorts
+from mssvae.data.files import sha256
 from mssvae.errors import InputError
-from mssvae.files import sha256
 
 # ---- Counts ----
 

@@ -16,9 +16,9 @@ import yaml
 from cohort_files import COUNTS, SHEET, text_file
 
 from mssvae import cohorts
+from mssvae.data.files import sha256
 from mssvae.enrichment import write_gmt
 from mssvae.errors import InputError
-from mssvae.files import sha256
 
 ROOT = Path(__file__).parents[1]
 MAPPING = ROOT / "config" / "groups" / "platelet.tsv"

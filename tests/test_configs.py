@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from mssvae import InputError
-from mssvae.configs import checked_config
-from mssvae.yaml_files import line_of, read_yaml
+from mssvae.pipeline.configs import checked_config
+from mssvae.pipeline.yaml_files import line_of, read_yaml
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"

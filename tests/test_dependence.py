@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mssvae.dependence import explained_by_any_function, mutual_information, sparsest_angle
+from mssvae.moves.dependence import explained_by_any_function, mutual_information, sparsest_angle
 
 
 @pytest.fixture

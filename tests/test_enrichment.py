@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mssvae import InputError, annotation
+from mssvae import InputError
 from mssvae.enrichment import (
     _checks,
     _over_representation,
@@ -27,6 +27,7 @@ from mssvae.enrichment import (
     top_processes,
     write_gmt,
 )
+from mssvae.pipeline import annotation
 
 COLUMNS = [
     *("set", "ID", "Description", "GeneRatio", "BgRatio", "pvalue", "p.adjust", "qvalue"),

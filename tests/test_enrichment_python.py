@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from test_enrichment import literal_test, tiny_annotation
 
-from mssvae import InputError, annotation
+from mssvae import InputError
 from mssvae.enrichment import MissingR, _r, over_representation, read_gmt, write_gmt
+from mssvae.pipeline import annotation
 
 GO = pd.DataFrame(tiny_annotation(), columns=["ID", "gene"])
 GO.insert(1, "Description", "about " + GO["ID"])

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import mssvae
-from mssvae.annotation import R_PACKAGES
+from mssvae.pipeline.annotation import R_PACKAGES
 
 REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))

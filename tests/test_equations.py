@@ -8,13 +8,13 @@ import reference
 import torch
 from scipy import stats
 
-from mssvae import prior
-from mssvae.batches import Batch
-from mssvae.likelihoods import Gaussian, NegativeBinomial
-from mssvae.module import Decoder, MultiStudyModule, normal_kl
-from mssvae.objective import backpropagate
-from mssvae.optimisers import RowAdam, TableOptimiser
-from mssvae.settings import FitSettings
+from mssvae.core import prior
+from mssvae.core.likelihoods import Gaussian, NegativeBinomial
+from mssvae.core.module import Decoder, MultiStudyModule, normal_kl
+from mssvae.core.objective import backpropagate
+from mssvae.data.batches import Batch
+from mssvae.fitting.networks.optimisers import RowAdam, TableOptimiser
+from mssvae.fitting.settings import FitSettings
 
 N, G, N_STUDIES, N_SHARED, N_SPECIFIC = 14, 7, 3, 4, 2
 COUNTS = [5, 4, 5]

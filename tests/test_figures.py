@@ -20,10 +20,10 @@ from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 
 from mssvae import figures
+from mssvae.data.files import write_table
+from mssvae.data.validation import MAX_GROUPS, validate_n_groups
 from mssvae.errors import InputError
 from mssvae.figures import _common, _text, group_colours, group_looks
-from mssvae.files import write_table
-from mssvae.validation import MAX_GROUPS, validate_n_groups
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 NOTE = "synthetic data"

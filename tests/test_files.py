@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from mssvae.files import read_table, write_table
+from mssvae.data.files import read_table, write_table
 
 LOOK_LIKE_OTHERS = ["1", "002", "NA", "None", "nan", "True", "1e5", "#n/a"]
 

@@ -21,7 +21,7 @@ from test_workflow import (
     write_simulations,
 )
 
-from mssvae.files import read_table
+from mssvae.data.files import read_table
 from mssvae.replicates import seeds
 
 COHORT = "results/test/cohorts/mine"

@@ -11,11 +11,11 @@ import torch
 from test_restructure import LinearEncoder
 
 import mssvae
-from mssvae import training
-from mssvae.batches import BatchSampler
+from mssvae.data.batches import BatchSampler
 from mssvae.errors import FitError, InputError
 from mssvae.factors import gene_sets
-from mssvae.settings import PRESETS, FitSettings
+from mssvae.fitting.networks import loop as training
+from mssvae.fitting.settings import PRESETS, FitSettings
 
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
 # Without restructuring, which leaves no factor in data without any structure.
@@ -463,7 +463,7 @@ def test_an_entry_lost_at_zero_comes_back_when_all_are_screened(
         return {}
 
     monkeypatch.setattr(training.Restructuring, "run", lose_an_entry)
-    monkeypatch.setattr(mssvae.module, "_LARGE_DECODER", 0)
+    monkeypatch.setattr(mssvae.core.module, "_LARGE_DECODER", 0)
     model.fit(
         decoder="nonlinear", max_epochs=120, batch_size=50, lr=0.01, screen_every=screen_every
     )

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mssvae import logs
-from mssvae.progress import progress
+from mssvae.fitting.progress import progress
 
 
 class Tee:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mssvae import replicates, simulate
+from mssvae.data.files import write_table
 from mssvae.errors import InputError
-from mssvae.files import write_table
 from mssvae.replicates import Factorisation
 
 

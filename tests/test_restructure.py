@@ -1,4 +1,4 @@
-"""Each move of ``mssvae.restructure``, on modules whose factors are known without a fit."""
+"""Each move of the fit of networks, on modules whose factors are known without a fit."""
 
 import copy
 from collections import Counter
@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from mssvae.module import MultiStudyModule
-from mssvae.parts import Price
-from mssvae.restructure import Restructuring
-from mssvae.theorem2 import common_columns, split_columns
+from mssvae.core.module import MultiStudyModule
+from mssvae.moves.networks.restructure import Restructuring
+from mssvae.moves.parts import Price
+from mssvae.moves.theorem2 import common_columns, split_columns
 
 N_STUDIES, N_PER_STUDY, N_FEATURES = 3, 300, 100
 STUDY = np.repeat(np.arange(N_STUDIES), N_PER_STUDY)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mssvae.errors import InputError
-from mssvae.settings import FitSettings
+from mssvae.fitting.settings import FitSettings
 
 POSITIVE = ["lr", "lr_mask", "lambda1", "a", "b", "prior_scale"]
 SHARES = ["restructure_from", "restructure_every"]

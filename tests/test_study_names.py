@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mssvae.data.inputs import read_studies
 from mssvae.errors import InputError
-from mssvae.inputs import read_studies
 
 
 def read(*names):

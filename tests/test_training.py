@@ -5,11 +5,12 @@ from collections import Counter
 import pytest
 import torch
 
-from mssvae import MSSVAE, parts, simulate
+from mssvae import MSSVAE, simulate
+from mssvae.core.likelihoods import NegativeBinomial
 from mssvae.errors import InputError
-from mssvae.likelihoods import NegativeBinomial
-from mssvae.restructure import GROWN, Restructuring
-from mssvae.settings import FitSettings
+from mssvae.fitting.settings import FitSettings
+from mssvae.moves import parts
+from mssvae.moves.networks.restructure import GROWN, Restructuring
 
 REPAIRED, GROWTH, NOTHING = Counter({"columns merged": 1}), Counter({GROWN: 2}), Counter()
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from test_workflow import snakemake, write_config, write_own_files
 
+from mssvae.data.files import sha256
 from mssvae.enrichment import MissingR, write_gmt
-from mssvae.files import sha256
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -186,7 +186,7 @@ LOGGED = """
 import logging, sys
 from mssvae.logs import log_to
 log_to(sys.argv[1])
-logging.getLogger("mssvae.training").info("epoch 1")
+logging.getLogger("mssvae.fitting.networks.loop").info("epoch 1")
 """
 
 
@@ -202,5 +202,5 @@ def test_lines_of_jobs_side_by_side_name_the_job(tmp_path, path, job):
     answer = subprocess.run(
         [sys.executable, "-c", LOGGED, tmp_path / path], capture_output=True, text=True, check=True
     )
-    assert answer.stderr.endswith(f"INFO mssvae.training [{job}]: epoch 1\n")
+    assert answer.stderr.endswith(f"INFO mssvae.fitting.networks.loop [{job}]: epoch 1\n")
     assert (tmp_path / path).read_text() == answer.stderr

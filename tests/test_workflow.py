@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mssvae.settings import PRESETS, FitSettings
+from mssvae.fitting.settings import PRESETS, FitSettings
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from mssvae.data.matrices import as_numbers, refuse
+from mssvae.data.validation import listed, number, require_columns, whole
 from mssvae.errors import InputError
-from mssvae.matrices import as_numbers, refuse
-from mssvae.validation import listed, number, require_columns, whole
 
 
 def gene_sets(masks: pd.DataFrame, threshold: float = 0.5) -> dict[str, list[str]]:

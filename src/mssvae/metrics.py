@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from mssvae.data.matrices import as_numbers, dense, refuse
+from mssvae.data.validation import listed, number
 from mssvae.errors import InputError
-from mssvae.matrices import as_numbers, dense, refuse
-from mssvae.validation import listed, number
 
 # Supports and factors come as arrays, sparse matrices or tables; a single column, one-dimensional,
 # does as well. Tables are checked to have the same rows.

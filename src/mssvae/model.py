@@ -17,16 +17,8 @@ import pandas as pd
 import torch
 
 from mssvae import __version__
-from mssvae.checkpoints import Checkpoint
-from mssvae.errors import InputError
-from mssvae.fitting.choice import CANDIDATES, choose
-from mssvae.fitting.loop import fit_linear, fit_path, refit_linear
-from mssvae.fitting.nonlinearity import calls_for_networks
-from mssvae.fitting.result import read_state as read_linear
-from mssvae.fitting.result import write as write_linear
-from mssvae.held_out import HeldOut, StudyMeans
-from mssvae.inference import Samples, infer
-from mssvae.inputs import (
+from mssvae.core.module import MultiStudyModule, normal_kl
+from mssvae.data.inputs import (
     Units,
     check_own_units,
     observed_features,
@@ -38,13 +30,23 @@ from mssvae.inputs import (
     resolve_device,
     warn_of_constant_studies,
 )
-from mssvae.model_files import DATA, check_arrays, other_version, read_model, write_model
-from mssvae.module import MultiStudyModule, normal_kl
-from mssvae.parts import Price, read_parts
+from mssvae.data.validation import listed, number
+from mssvae.errors import InputError
+from mssvae.fitting.checkpoints import Checkpoint
+from mssvae.fitting.held_out import HeldOut, StudyMeans
+from mssvae.fitting.linear.loop import fit_linear, fit_path, refit_linear
+from mssvae.fitting.linear.result import read_state as read_linear
+from mssvae.fitting.linear.result import write as write_linear
+from mssvae.fitting.networks.loop import fit
+from mssvae.fitting.nonlinearity import calls_for_networks
+from mssvae.fitting.selection import CANDIDATES, choose
+from mssvae.fitting.settings import LINEAR_SETTINGS, PRESETS, FitSettings, model_settings
+from mssvae.fitting.surroundings import own_surroundings
+from mssvae.moves.parts import Price, read_parts
 from mssvae.provenance import fit_sources_sha256
-from mssvae.settings import LINEAR_SETTINGS, PRESETS, FitSettings, model_settings
-from mssvae.surroundings import own_surroundings
-from mssvae.tables import (
+from mssvae.results.inference import Samples, infer
+from mssvae.results.model_files import DATA, check_arrays, other_version, read_model, write_model
+from mssvae.results.tables import (
     FactorTables,
     assign,
     factor_table,
@@ -53,8 +55,6 @@ from mssvae.tables import (
     what_else_explains,
     write_factors,
 )
-from mssvae.training import fit
-from mssvae.validation import listed, number
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +81,9 @@ class MSSVAE:
     n_shared, n_specific : int or "auto"
         Numbers of factors to start from, K_S and each study's K_m. Superfluous ones end as columns
         of zeros, so start with more than you expect. One of the two may be 0. Auto has ``fit``
-        choose by samples that are held out (``mssvae.fitting.choice``), the weight of the prior as
-        well if ``prior_scale`` is auto: the fewest entries among fits as good as the best. It takes
-        some four to ten times as long. ``settings`` has what was chosen.
+        choose by samples that are held out (``mssvae.fitting.selection``), the weight of the prior
+        as well if ``prior_scale`` is auto: the fewest entries among fits as good as the best. It
+        takes some four to ten times as long. ``settings`` has what was chosen.
     hidden : (int, int)
         Widths of the encoders' hidden layers; the first is also the decoder's.
     seed : int
@@ -97,7 +97,7 @@ class MSSVAE:
     Attributes
     ----------
     history : DataFrame
-        One row per epoch; see ``mssvae.training.fit``. Empty before ``fit``.
+        One row per epoch; see ``mssvae.fitting.networks.loop.fit``. Empty before ``fit``.
     studies : list of str
         In the order of the categories of ``adata.obs[study_key]``, or sorted.
     settings : dict
@@ -164,7 +164,7 @@ class MSSVAE:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per epoch; see ``mssvae.training.fit``. Empty before ``fit``."""
+        """One row per epoch; see ``mssvae.fitting.networks.loop.fit``. Empty before ``fit``."""
         return self._history.copy()
 
     @property
@@ -221,7 +221,7 @@ class MSSVAE:
             The checkpoint is written after an epoch, once so many seconds have passed since it was
             last.
         **settings
-            Any of ``mssvae.settings.FitSettings``, to change the preset.
+            Any of ``mssvae.fitting.settings.FitSettings``, to change the preset.
 
         Raises
         ------

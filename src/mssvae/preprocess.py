@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mssvae.errors import InputError
-from mssvae.matrices import as_numbers
-from mssvae.validation import (
+from mssvae.data.matrices import as_numbers
+from mssvae.data.validation import (
     listed,
     number,
     require_columns,
@@ -18,6 +17,7 @@ from mssvae.validation import (
     validate_not_empty,
     whole,
 )
+from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -8,45 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # Snakemake reads this file too, and need not have pandas.
     import pandas as pd
 
-# The files of the library that decide, with data and settings, what a fit gives.
-FIT_SOURCES = (
-    "model.py",
-    "inputs.py",
-    "held_out.py",
-    "matrices.py",
-    "surroundings.py",
-    "module.py",
-    "likelihoods.py",
-    "prior.py",
-    "settings.py",
-    "batches.py",
-    "objective.py",
-    "optimisers.py",
-    "training.py",
-    "fitting/__init__.py",
-    "fitting/choice.py",
-    "fitting/loop.py",
-    "fitting/start.py",
-    "fitting/state.py",
-    "fitting/observations.py",
-    "fitting/posteriors.py",
-    "fitting/loadings.py",
-    "fitting/nonlinearity.py",
-    "fitting/result.py",
-    "moves/__init__.py",
-    "moves/thresholds.py",
-    "moves/drop.py",
-    "moves/rotate.py",
-    "moves/shear.py",
-    "moves/split.py",
-    "inference.py",
-    "restructure.py",
-    "parts.py",
-    "redundancy.py",
-    "rotation.py",
-    "theorem2.py",
-    "dependence.py",
-    "validation.py",
+# What decides, with data and settings, what a fit gives: files of the library, by room.
+FIT_SOURCES = tuple(
+    sorted(
+        path.relative_to(Path(__file__).parent).as_posix()
+        for pattern in (
+            *("model.py", "core/**/*.py", "fitting/**/*.py", "moves/**/*.py"),
+            *("data/batches.py", "data/inputs.py", "data/matrices.py", "data/validation.py"),
+            "results/inference.py",
+        )
+        for path in Path(__file__).parent.glob(pattern)
+    )
 )
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mssvae.data.files import read_table
+from mssvae.data.validation import listed, require_columns, whole
 from mssvae.errors import InputError
-from mssvae.files import read_table
 from mssvae.metrics import disentanglement, pad_factors, remove_dense, structure_scores
-from mssvae.validation import listed, require_columns, whole
 
 if TYPE_CHECKING:
     import anndata as ad

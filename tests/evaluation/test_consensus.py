@@ -10,7 +10,7 @@ import pytest
 import mssvae
 from mssvae import evaluation, simulate
 from mssvae.errors import InputError
-from mssvae.tables import FactorTables
+from mssvae.results.tables import FactorTables
 
 SIZES = {"n_shared": 8, "n_specific": 3, "hidden": (8, 8), "device": "cpu"}
 

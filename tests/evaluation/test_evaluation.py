@@ -7,7 +7,7 @@ import pytest
 
 from mssvae import MSSVAE, evaluation, simulate
 from mssvae.errors import InputError
-from mssvae.tables import FactorTables
+from mssvae.results.tables import FactorTables
 
 
 class Means:

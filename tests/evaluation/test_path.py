@@ -10,8 +10,8 @@ import pytest
 from mssvae import MSSVAE, evaluation, simulate
 from mssvae.errors import InputError
 from mssvae.evaluation._peers import FactorAnalysis, Nmf
-from mssvae.fitting.choice import CANDIDATES
-from mssvae.held_out import StudyMeans
+from mssvae.fitting.held_out import StudyMeans
+from mssvae.fitting.selection import CANDIDATES
 
 COLUMNS = ["method", "weight", "prior_scale", "entries", "n_shared", "n_specific"]
 PLANTED = {"n_samples": 60, "n_features": 60, "n_studies": 2, "n_shared": 3, "n_specific": [1, 1]}

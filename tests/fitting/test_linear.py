@@ -9,13 +9,13 @@ from scipy.stats import multivariate_normal, nbinom
 
 import mssvae
 from mssvae import simulate
+from mssvae.core.linear.observations import CountObservation, GaussianObservation
 from mssvae.errors import FitError, InputError
-from mssvae.fitting.loadings import update_loadings
-from mssvae.fitting.loop import fit_linear
+from mssvae.fitting.linear.loadings import update_loadings
+from mssvae.fitting.linear.loop import fit_linear
+from mssvae.fitting.linear.posteriors import update_posteriors
+from mssvae.fitting.linear.start import start
 from mssvae.fitting.nonlinearity import calls_for_networks, curved_shares
-from mssvae.fitting.observations import CountObservation, GaussianObservation
-from mssvae.fitting.posteriors import update_posteriors
-from mssvae.fitting.start import start
 
 SIZES = {"n_shared": 8, "n_specific": 3, "hidden": (8, 8), "device": "cpu"}
 
@@ -85,7 +85,7 @@ def test_gaussian_posteriors_are_exact():
 
 
 def test_the_lower_bound_is_the_evidence_where_posteriors_are_exact():
-    from mssvae.fitting.loop import _row
+    from mssvae.fitting.linear.loop import _row
 
     state = gaussian_state()
     update_posteriors(state)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mssvae
-from mssvae.fitting import result
+from mssvae.fitting.linear import result
 
 N_SHARED = 3
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mssvae.fitting.observations import GaussianObservation
-from mssvae.fitting.state import LinearState, Parameters, Posterior, StudyData
-from mssvae.moves import MOVES, drop, rotate, shear, split
+from mssvae.core.linear.observations import GaussianObservation
+from mssvae.core.linear.state import LinearState, Parameters, Posterior, StudyData
+from mssvae.moves.linear import MOVES, drop, rotate, shear, split
 
 N, G = 50, 30
 

@@ -4,7 +4,7 @@
 rule go_gene_sets:
     input:
         given=[GO_FILE] if GO_FILE else [],
-        code=library("enrichment/*", "annotation.py", "validation.py"),
+        code=library("enrichment/*", "pipeline/annotation.py", "data/validation.py"),
     output:
         sets="results/{run}/resources/go_bp.gmt.gz",
     log:
@@ -39,7 +39,7 @@ use rule go_gene_sets as go_gene_sets_of_r with:
 rule cohort_counts:
     input:
         unpack(cohort_inputs),
-        code=library("cohorts/*", "simulate/*", "validation.py", "yaml_files.py"),
+        code=library("cohorts/*", "simulate/*", "data/validation.py", "pipeline/yaml_files.py"),
     output:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",
@@ -70,7 +70,7 @@ rule cohort_counts:
 rule quality_control:
     input:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
-        code=library("preprocess.py", "matrices.py", "validation.py"),
+        code=library("preprocess.py", "data/matrices.py", "data/validation.py"),
     output:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
         steps=report(
@@ -117,7 +117,7 @@ rule quality_control:
 rule select_genes:
     input:
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
-        code=library("preprocess.py", "matrices.py", "validation.py"),
+        code=library("preprocess.py", "data/matrices.py", "data/validation.py"),
     output:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         genes=report(

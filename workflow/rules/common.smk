@@ -24,10 +24,10 @@ sys.path.insert(0, str(REPOSITORY / "src"))
 paths = [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
-from mssvae import annotation
-from mssvae.configs import checked_config
+from mssvae.pipeline import annotation
+from mssvae.pipeline.configs import checked_config
 from mssvae.provenance import FIT_SOURCES
-from mssvae.yaml_files import read_yaml
+from mssvae.pipeline.yaml_files import read_yaml
 
 
 def read_configfiles(read):

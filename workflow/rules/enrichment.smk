@@ -6,7 +6,7 @@ rule enrichment:
         gene_sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         genes="results/{run}/cohorts/{cohort}/tables/genes.tsv.gz",
         annotation=tested_on,
-        code=library("enrichment/*", "annotation.py", "validation.py"),
+        code=library("enrichment/*", "pipeline/annotation.py", "data/validation.py"),
     output:
         terms=report(
             "results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
@@ -49,7 +49,7 @@ rule processes:
         terms="results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
         summary="results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
-        code=library("enrichment/*", "factors.py", "matrices.py", "validation.py"),
+        code=library("enrichment/*", "factors.py", "data/matrices.py", "data/validation.py"),
     output:
         shared=report(
             "results/{run}/cohorts/{cohort}/tables/shared_processes.tsv",
@@ -165,8 +165,8 @@ rule peer_gene_sets:
         code=library(
             "evaluation/_gene_sets.py",
             "evaluation/_peers.py",
-            "matrices.py",
-            "validation.py",
+            "data/matrices.py",
+            "data/validation.py",
         ),
     output:
         sets="results/{run}/cohorts/{cohort}/enrichment/peer_gene_sets.json",
@@ -195,7 +195,7 @@ rule enrichment_backgrounds:
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
         genes="results/{run}/cohorts/{cohort}/tables/genes.tsv.gz",
         annotation=annotation_of_tests,
-        code=library("enrichment/*", "validation.py"),
+        code=library("enrichment/*", "data/validation.py"),
     output:
         table=report(
             "results/{run}/cohorts/{cohort}/tables/enrichment_backgrounds.tsv",

@@ -78,7 +78,7 @@ rule stability:
         masks=lambda wildcards: fits_of(wildcards, "masks.tsv.gz"),
         factors=lambda wildcards: fits_of(wildcards, "factors.tsv"),
         manifest="results/{run}/cohorts/{cohort}/fit/manifest.json",
-        code=library("evaluation/*", "fitting/loadings.py", "tables.py"),
+        code=library("evaluation/*", "fitting/linear/loadings.py", "results/tables.py"),
     output:
         frequency="results/{run}/cohorts/{cohort}/fit/frequency.tsv.gz",
         agreement="results/{run}/cohorts/{cohort}/fit/agreement.tsv",
@@ -111,7 +111,7 @@ rule gene_sets:
     input:
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/factors.tsv",
-        code=library("factors.py", "matrices.py", "validation.py"),
+        code=library("factors.py", "data/matrices.py", "data/validation.py"),
     output:
         sets="results/{run}/cohorts/{cohort}/enrichment/gene_sets.json",
         factors=report(

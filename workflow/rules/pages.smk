@@ -4,7 +4,7 @@
 rule gene_names:
     input:
         genes="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
-        code=library("enrichment/*", "validation.py"),
+        code=library("enrichment/*", "data/validation.py"),
     output:
         names="results/{run}/cohorts/{cohort}/tables/gene_names.tsv.gz",
     log:

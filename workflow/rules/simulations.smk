@@ -3,7 +3,7 @@
 
 rule simulate:
     input:
-        code=library("simulate/*", "validation.py"),
+        code=library("simulate/*", "data/validation.py"),
     output:
         # Kept, as making a lost file again would run all fits to it again.
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
@@ -34,7 +34,7 @@ rule simulate:
 rule truth:
     input:
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
-        code=library("replicates.py", "validation.py"),
+        code=library("replicates.py", "data/validation.py"),
     output:
         masks="results/{run}/simulations/{simulation}/{replicate}/truth/masks.tsv.gz",
         factors="results/{run}/simulations/{simulation}/{replicate}/truth/factors.tsv",
@@ -92,7 +92,7 @@ rule assign:
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
         model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
         code=library(
-            "model.py", "module.py", "parts.py", "theorem2.py", "dependence.py"
+            "model.py", "core/module.py", "moves/parts.py", "moves/theorem2.py", "moves/dependence.py"
         ),
     output:
         masks="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/masks.tsv.gz",
@@ -137,7 +137,7 @@ rule scores:
             "factors.tsv",
             "latent.tsv.gz",
         ),
-        code=library("metrics.py", "replicates.py", "matrices.py", "validation.py"),
+        code=library("metrics.py", "replicates.py", "data/matrices.py", "data/validation.py"),
     output:
         scores="results/{run}/simulations/{simulation}/{replicate}/{method}/scores.tsv",
     log:
@@ -195,7 +195,7 @@ rule collect_scores:
 rule summary:
     input:
         scores=["results/{run}/simulations/{simulation}/scores.csv"],
-        code=library("replicates.py", "validation.py"),
+        code=library("replicates.py", "data/validation.py"),
     output:
         summary=report(
             "results/{run}/simulations/{simulation}/summary.csv",
@@ -225,7 +225,7 @@ use rule summary as summary_of_all with:
         scores=collect(
             "results/{{run}}/simulations/{simulation}/scores.csv", simulation=SETTINGS
         ),
-        code=library("replicates.py", "validation.py"),
+        code=library("replicates.py", "data/validation.py"),
     output:
         summary=report(
             "results/{run}/tables/simulations.csv",
@@ -244,7 +244,7 @@ use rule summary as summary_of_all with:
 rule settings:
     input:
         manifests=list(manifests().values()),
-        code=library("replicates.py", "validation.py"),
+        code=library("replicates.py", "data/validation.py"),
     output:
         settings=report(
             "results/{run}/tables/settings.tsv",

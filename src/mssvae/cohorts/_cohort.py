@@ -25,9 +25,9 @@ from mssvae.cohorts._registry import Dataset, RegistryFile
 from mssvae.cohorts._series import read_series_matrix
 from mssvae.cohorts._sheets import read_sample_sheet
 from mssvae.cohorts._tables import read_counts
+from mssvae.data.files import sha256
+from mssvae.data.validation import validate_names
 from mssvae.errors import InputError
-from mssvae.files import sha256
-from mssvae.validation import validate_names
 
 logger = logging.getLogger(__name__)
 

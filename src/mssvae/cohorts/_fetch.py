@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mssvae.cohorts._content import gzip_fault
 from mssvae.cohorts._registry import RegistryFile
+from mssvae.data.files import atomic_path, sha256
 from mssvae.errors import InputError
-from mssvae.files import atomic_path, sha256
 
 logger = logging.getLogger(__name__)
 

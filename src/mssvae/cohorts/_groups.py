@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mssvae.cohorts._sheets import read_sheet
+from mssvae.data.validation import validate_n_groups, validate_study_names, written_alike
 from mssvae.errors import InputError
-from mssvae.validation import validate_n_groups, validate_study_names, written_alike
 
 logger = logging.getLogger(__name__)
 

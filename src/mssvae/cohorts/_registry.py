@@ -77,7 +77,7 @@ def read_registry(path: str | os.PathLike, accessions: Sequence[str]) -> list[Da
         none.
     """
     # Here, as only those who read a registry need PyYAML.
-    from mssvae.yaml_files import read_yaml
+    from mssvae.pipeline.yaml_files import read_yaml
 
     registry = read_yaml(path)
     datasets = []

@@ -11,8 +11,8 @@ import pandas as pd
 
 from mssvae.cohorts._content import read_text, readable
 from mssvae.cohorts._sheets import clean
+from mssvae.data.validation import validate_names
 from mssvae.errors import InputError
-from mssvae.validation import validate_names
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from mssvae.cohorts._count_tables import read_count_table
 from mssvae.cohorts._gene_names import clean_genes, clean_samples
 from mssvae.cohorts._matrices import read_h5ad, read_mtx
 from mssvae.cohorts._r_files import read_r
+from mssvae.data.validation import validate_counts, validate_names
 from mssvae.errors import InputError
-from mssvae.validation import validate_counts, validate_names
 
 logger = logging.getLogger(__name__)
 

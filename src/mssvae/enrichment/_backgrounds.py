@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from mssvae.data.validation import listed, number, require_columns, whole
 from mssvae.enrichment._python import Processes, adjusted, check_annotation
 from mssvae.errors import InputError
-from mssvae.validation import listed, number, require_columns, whole
 
 _log = logging.getLogger(__name__)
 

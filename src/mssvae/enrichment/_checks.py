@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from mssvae.data.validation import listed, require_columns
 from mssvae.errors import InputError
-from mssvae.validation import listed, require_columns
 
 _EXAMPLE = "Ensembl ids of human genes without version, such as ENSG00000000419"
 _log = logging.getLogger(__name__)

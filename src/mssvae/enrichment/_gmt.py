@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mssvae.data.files import atomic_path
 from mssvae.errors import InputError
-from mssvae.files import atomic_path
 
 
 def read_gmt(path: str | os.PathLike) -> pd.DataFrame:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from mssvae.data.validation import whole
 from mssvae.enrichment import _python, _r
 from mssvae.enrichment._checks import check_genes, named_sets, warn_of_genes_that_do_not_count
 from mssvae.errors import InputError
-from mssvae.validation import whole
 
 ENGINES = ("auto", "clusterprofiler", "base", "python")
 ADJUSTMENTS = ("holm", "hochberg", "hommel", "bonferroni", "BH", "BY", "none")

@@ -5,9 +5,9 @@ import math
 
 import pandas as pd
 
+from mssvae.data.validation import listed, number, whole
 from mssvae.enrichment._checks import checked_terms, named_sets
 from mssvae.errors import InputError
-from mssvae.validation import listed, number, whole
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mssvae.data.validation import listed, require_columns
 from mssvae.enrichment._r import TERM_COLUMNS
 from mssvae.errors import InputError
-from mssvae.validation import listed, require_columns
 
 # What statsmodels calls the methods of R's p.adjust.
 _METHODS = {

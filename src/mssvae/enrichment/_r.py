@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from mssvae.annotation import R_PACKAGES
 from mssvae.errors import InputError
+from mssvae.pipeline.annotation import R_PACKAGES
 
 TERM_COLUMNS = {
     "set": object,

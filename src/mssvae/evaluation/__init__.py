@@ -22,7 +22,7 @@ from mssvae.evaluation._path import path
 from mssvae.evaluation._projection import projected
 from mssvae.evaluation._splitting import split_counts, split_counts_overdispersed
 from mssvae.evaluation._unseen import unseen
-from mssvae.held_out import held_out_samples
+from mssvae.fitting.held_out import held_out_samples
 
 __all__ = [
     "Consensus",

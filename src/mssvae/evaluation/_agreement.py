@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from mssvae.errors import InputError
-from mssvae.tables import FactorTables
+from mssvae.results.tables import FactorTables
 
 
 def agreement(one: FactorTables, two: FactorTables) -> float:

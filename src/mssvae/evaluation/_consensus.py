@@ -10,13 +10,13 @@ import anndata
 import numpy as np
 import pandas as pd
 
+from mssvae.data.inputs import require_anndata
+from mssvae.data.matrices import dense
+from mssvae.data.validation import number, whole
 from mssvae.errors import InputError
 from mssvae.evaluation._agreement import agreement, match, parts
-from mssvae.fitting.loadings import MIN_ENTRIES
-from mssvae.inputs import require_anndata
-from mssvae.matrices import dense
-from mssvae.tables import FactorTables
-from mssvae.validation import number, whole
+from mssvae.fitting.linear.loadings import MIN_ENTRIES
+from mssvae.results.tables import FactorTables
 
 if TYPE_CHECKING:
     from mssvae import MSSVAE

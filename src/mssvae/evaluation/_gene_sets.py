@@ -8,11 +8,11 @@ import pandas as pd
 from sklearn.decomposition import NMF, FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 
+from mssvae.data.inputs import require_anndata
+from mssvae.data.matrices import dense
+from mssvae.data.validation import require_columns
 from mssvae.errors import InputError
 from mssvae.evaluation._peers import log_relative
-from mssvae.inputs import require_anndata
-from mssvae.matrices import dense
-from mssvae.validation import require_columns
 
 _ITERATIONS = 200
 _TINY = 1e-12

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mssvae.data.validation import whole
 from mssvae.evaluation._peers import FactorAnalysis, Nmf
-from mssvae.held_out import StudyMeans, gain, standard_error, warn_unless_better
+from mssvae.fitting.held_out import StudyMeans, gain, standard_error, warn_unless_better
 from mssvae.model import MSSVAE
-from mssvae.validation import whole
 
 # Of the prior, from strong to weak.
 WEIGHTS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)

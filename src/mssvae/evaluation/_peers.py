@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 
-from mssvae.matrices import dense
+from mssvae.data.matrices import dense
 
 # Counts per so many are what logarithms are taken of.
 _PER = 1e4

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mssvae.data.inputs import read_studies
+from mssvae.data.matrices import dense
+from mssvae.data.validation import listed
 from mssvae.errors import InputError
-from mssvae.fitting import result
-from mssvae.fitting.loop import project_linear
-from mssvae.fitting.posteriors import expected_values, infer
-from mssvae.inputs import read_studies
-from mssvae.matrices import dense
+from mssvae.fitting.linear import result
+from mssvae.fitting.linear.loop import project_linear
+from mssvae.fitting.linear.posteriors import expected_values, infer
 from mssvae.model import MSSVAE
-from mssvae.validation import listed
 
 
 def projected(model: MSSVAE) -> Callable[[anndata.AnnData], "Projection"]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mssvae.data.validation import number
 from mssvae.errors import InputError
-from mssvae.validation import number
 
 
 def split_counts(

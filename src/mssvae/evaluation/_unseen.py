@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import anndata
 
-from mssvae.held_out import HeldOut, Predicting
-from mssvae.inputs import require_anndata
+from mssvae.data.inputs import require_anndata
+from mssvae.fitting.held_out import HeldOut, Predicting
 
 
 def unseen(

@@ -38,7 +38,7 @@ def benchmark(cost: pd.DataFrame) -> Figure:
     cost
         ``sweep`` (``"n_samples"``, ``"n_features"``, ``"n_shared"``, ``"n_studies"``; others are
         not drawn), a column for each of these, ``variant``, ``start_s_per_epoch``,
-        ``end_s_per_epoch``, ``limit_s_per_epoch``; as ``mssvae.benchmark.cost`` returns it.
+        ``end_s_per_epoch``, ``limit_s_per_epoch``; as ``studies.benchmark.cost`` returns it.
 
     Raises
     ------

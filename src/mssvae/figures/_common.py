@@ -14,10 +14,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from mssvae.data.files import atomic_path
+from mssvae.data.validation import validate_n_groups
 from mssvae.errors import InputError
 from mssvae.figures._text import literal, quiet, use_fonts, wrapped
-from mssvae.files import atomic_path
-from mssvae.validation import validate_n_groups
 
 PAGE_WIDTH, PAGE_HEIGHT = 7.0, 9.0
 SHARED_COLOUR = "#7f7f7f"
@@ -78,7 +78,7 @@ def group_looks(groups: Iterable[str]) -> dict[str, Look]:
     Raises
     ------
     InputError
-        If there are more groups than looks (`mssvae.validation.MAX_GROUPS`).
+        If there are more groups than looks (`mssvae.data.validation.MAX_GROUPS`).
     """
     groups = sorted(set(groups))
     validate_n_groups(groups)

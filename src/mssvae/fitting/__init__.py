@@ -1,7 +1,6 @@
-"""Fits of the linear special case of the model: the decoder without its hidden layers.
+"""Fits (appendix B.2): their settings, and the two ways to make them.
 
-``start`` gives initial values, ``loop`` alternates ``posteriors`` (of the factors of each sample)
-and ``loadings`` (of each feature, under the spike-and-slab lasso), and tries the moves of
-``mssvae.moves`` between rungs of the prior. ``nonlinearity`` tells whether data call for the
-networks of ``mssvae.training`` instead.
+``linear`` is the fit of a decoder without hidden layers, ``networks`` that of the paper's;
+``nonlinearity`` tells which of the two data call for. ``selection`` chooses numbers of factors by
+``held_out`` samples.
 """

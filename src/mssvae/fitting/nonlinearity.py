@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from mssvae.fitting.observations import OBSERVATIONS
-from mssvae.fitting.start import start
+from mssvae.core.linear.observations import OBSERVATIONS
+from mssvae.fitting.linear.start import start
 
 log = logging.getLogger(__name__)
 

@@ -1,16 +1,6 @@
-"""Moves of a linear fit between local optima that single loadings and factors cannot leave.
+"""Moves between local optima, which gradient steps and single loadings cannot leave.
 
-Each is a function of the state that changes it and returns how many columns it touched. The loop
-(``mssvae.fitting.loop``) keeps a move where the objective after a short training is better with it
-than without. docs/method.md has a row for each.
+``linear`` has those of linear fits, ``networks`` those of the networks: one move a file, in an
+ordered list. They go by ``parts``, the columns of each mask with their factors, and by what
+``dependence`` and ``theorem2`` say of these; their ``thresholds`` are in one place.
 """
-
-from mssvae.moves.drop import drop
-from mssvae.moves.rotate import rotate
-from mssvae.moves.shear import shear
-from mssvae.moves.split import split
-
-# In the order in which they are tried.
-MOVES = {"drop": drop, "rotate": rotate, "shear": shear, "split": split}
-
-__all__ = ["MOVES", "drop", "rotate", "shear", "split"]

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from mssvae.data.validation import require_columns, whole
 from mssvae.errors import InputError
 from mssvae.simulate._counts import negative_binomial_counts
 from mssvae.simulate._factors import seed_for_files
-from mssvae.validation import require_columns, whole
 
 # Smallest and largest number of genes of a planted term.
 TERM_SIZE = (30, 120)

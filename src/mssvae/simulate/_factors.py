@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from mssvae.data.validation import number, whole
 from mssvae.errors import InputError
 from mssvae.simulate._counts import MOST_COUNTS, negative_binomial_counts
 from mssvae.simulate._masks import supports
-from mssvae.validation import number, whole
 
 _WHOLE = {
     "n_studies": 2,

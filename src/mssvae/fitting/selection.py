@@ -1,0 +1,106 @@
+"""How many factors, and how strong a prior: chosen by samples that fits have not seen."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mssvae.fitting.held_out import HeldOut, Predicting, gain, standard_error, warn_unless_better
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What is tried where numbers of factors are ``"auto"``.
+
+    Attributes
+    ----------
+    n_shared, n_specific : tuple of int
+        From few to many; where both are to be chosen, the first go together, and so on.
+    weights : tuple of float
+        Of the prior, where ``prior_scale`` is ``"auto"``: 1 is the objective as written.
+    share : float
+        Of the samples that are held out.
+    """
+
+    n_shared: tuple[int, ...] = (5, 10, 20, 40)
+    n_specific: tuple[int, ...] = (1, 2, 5, 10)
+    weights: tuple[float, ...] = (4.0, 1.0, 0.25)
+    share: float = 0.2
+
+    def sizes(self, n_shared: int | str, n_specific: int | str) -> list[tuple[int, int]]:
+        """Return the pairs of numbers to try, given what is asked for: a number or "auto"."""
+        n = len(self.n_shared)
+        shared = self.n_shared if n_shared == "auto" else (n_shared,) * n
+        specific = self.n_specific if n_specific == "auto" else (n_specific,) * n
+        return list(zip(shared, specific, strict=True))
+
+
+CANDIDATES = Candidates()
+
+
+@dataclass
+class Tried:
+    """A fit that was tried: what with, its entries, and scores of the samples held out [n]."""
+
+    n_shared: int
+    n_specific: int
+    weight: float
+    entries: int
+    scores: np.ndarray
+
+
+def choose(
+    fits: Callable[[int, int], Sequence[tuple[int, Predicting]]],
+    held_out: HeldOut,
+    sizes: Sequence[tuple[int, int]],
+    weights: Sequence[float],
+    means: Predicting,
+) -> Tried:
+    """Return the fit with the fewest entries of those that are as good as the best.
+
+    As good: its mean score on samples held out is within one standard error of the best one's, the
+    error of the difference over the samples. Numbers of factors grow until the best fit of the next
+    ones is as good as the best of those before, and no better.
+
+    Parameters
+    ----------
+    fits : callable
+        Takes numbers of factors; returns a fit with each of the weights, and its entries.
+    sizes : sequence of (int, int)
+        Numbers of shared factors and of each study's own, from few to many.
+    weights : sequence of float
+        Of the prior.
+    means : object that predicts
+        What a model has to be better than; else there is a warning.
+    """
+    tried: list[Tried] = []
+    best = None
+    for size in sizes:
+        now = [
+            Tried(*size, weight, entries, held_out.scores(model))
+            for weight, (entries, model) in zip(weights, fits(*size), strict=True)
+        ]
+        for one in now:
+            log.info(
+                "%d shared factors, %d of each study, prior times %g: %.4f on samples held out, "
+                "%d entries",
+                *(*size, one.weight, one.scores.mean(), one.entries),
+            )
+        tried += now
+        before, best = best, max(tried, key=lambda one: one.scores.mean())
+        if before is not None and _as_good(before.scores, best.scores):
+            break
+    chosen = min(
+        (one for one in tried if _as_good(one.scores, best.scores)), key=lambda one: one.entries
+    )
+    if chosen.entries:  # Without a factor the fit says so itself.
+        warn_unless_better(chosen.scores, held_out.scores(means))
+    return chosen
+
+
+def _as_good(scores: np.ndarray, best: np.ndarray) -> bool:
+    """Return whether scores of samples are within one standard error of others, or above."""
+    return gain(best, scores) <= standard_error(best, scores)

@@ -1,0 +1,1 @@
+"""What Snakemake itself reads: configs, YAML, and what of R is there. It need not have pandas."""

@@ -1,0 +1,1 @@
+"""Studies that use the library as anybody would."""
