@@ -20,7 +20,8 @@ from torch.nn import functional
 from torch.utils.benchmark import Timer
 
 from mssvae import MSSVAE, simulate
-from mssvae.core.module import Decoder, MultiStudyModule
+from mssvae.core.decoder import Decoder
+from mssvae.core.module import MultiStudyModule
 from mssvae.errors import InputError
 from mssvae.fitting.settings import FitSettings
 from mssvae.metrics import structure_scores
@@ -334,7 +335,7 @@ def _measure_here(case: Case, variant: str) -> dict[str, float | int | str]:
     model, truth = case.model(decoder)
     before = _peak_memory(model.device)
     clock = _EpochClock()
-    trainer = logging.getLogger("mssvae.fitting.networks.loop")
+    trainer = logging.getLogger("mssvae.fitting.networks")
     trainer.addHandler(clock)
     trainer.setLevel(logging.INFO)
     start = time.perf_counter()

@@ -13,7 +13,7 @@ import torch
 from test_figures import drawn_texts
 
 from mssvae import figures
-from mssvae.core.module import Decoder
+from mssvae.core.decoder import Decoder
 from mssvae.errors import InputError
 from studies import benchmark
 from studies.benchmark import (

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,8 +31,10 @@ import mssvae
 from mssvae import simulate
 from mssvae.data.files import atomic_path, write_table
 from mssvae.errors import InputError
+from mssvae.fitting import decoders
 from mssvae.fitting.checkpoints import Checkpoint
-from mssvae.moves.networks import restructure
+from mssvae.moves.networks import teach
+from mssvae.moves.thresholds import LESSONS
 from mssvae.provenance import FIT_SOURCES
 from mssvae.replicates import seeds
 
@@ -42,7 +45,7 @@ FIT = {
     **{"max_epochs": 80, "batch_size": 40, "features_per_batch": 25, "patience": 4},
     **{"screen_every": 4, "checkpoint_seconds": 0, "decoder": "nonlinear"},
 }
-LESSONS = 20
+QUICK_LESSONS = replace(LESSONS, steps=20)
 LIBRARY = Path(mssvae.__file__).parent
 
 
@@ -51,7 +54,7 @@ def quick_fits():
     """One thread, as rules of simulations have, and few steps that teach encoders new columns."""
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(restructure, "_LESSONS", LESSONS)
+        patch.setattr(teach, "LESSONS", QUICK_LESSONS)
         torch.set_num_threads(1)
         yield
         torch.set_num_threads(threads)
@@ -108,7 +111,7 @@ def leftovers(folder):
 
 def fit_and_save(checkpoint, result):
     torch.set_num_threads(1)
-    restructure._LESSONS = LESSONS
+    teach.LESSONS = QUICK_LESSONS
     tqdm.set_lock(threading.RLock())  # Its own would outlive a process that is killed.
     new_model().fit(checkpoint=checkpoint, **FIT).save(result)
 
@@ -244,22 +247,22 @@ class TestOtherFits:
 
     def test_studies(self, checkpoint):
         model = new_model()
-        model._study[0] = 1
+        model._data.study[0] = 1
         self.refused(checkpoint, r"studies of the samples was \w+ and is \w+\.", model)
 
     def test_code(self, checkpoint, monkeypatch):
-        monkeypatch.setattr(mssvae.model, "fit_sources_sha256", lambda: "other")
+        monkeypatch.setattr(decoders, "fit_sources_sha256", lambda: "other")
         self.refused(checkpoint, r"code was \w+ and is other\.", new_model())
 
     def test_a_setting_that_the_code_did_not_have(self, checkpoint, monkeypatch):
-        identity = mssvae.MSSVAE._identity
+        identity = decoders.identity
         monkeypatch.setattr(
-            mssvae.MSSVAE, "_identity", lambda *arguments: identity(*arguments) | {"new": 1}
+            decoders, "identity", lambda *arguments: identity(*arguments) | {"new": 1}
         )
         self.refused(checkpoint, "new was None and is 1", new_model())
 
     def test_versions_and_threads(self, checkpoint, monkeypatch):
-        monkeypatch.setattr(mssvae.model, "version", lambda package: "0.1")
+        monkeypatch.setattr(decoders, "version", lambda package: "0.1")
         monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
         self.refused(
             checkpoint, r".*torch was .* and is 0.1; threads was \d+ and is 99", new_model()
@@ -276,7 +279,8 @@ class TestOtherFits:
             Path(import_module(name).__file__).relative_to(LIBRARY).as_posix() for name in names
         }
         helpers = {"errors.py", "provenance.py", "data/__init__.py", "data/files.py"}
-        helpers |= {f"results/{name}.py" for name in ("__init__", "model_files", "tables")}
+        names = ("__init__", "assignment", "factors", "model_files", "tables")
+        helpers |= {f"results/{name}.py" for name in names}
         assert loaded == set(FIT_SOURCES) | helpers
 
 

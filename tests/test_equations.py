@@ -9,8 +9,10 @@ import torch
 from scipy import stats
 
 from mssvae.core import prior
+from mssvae.core.decoder import Decoder
+from mssvae.core.encoders import normal_kl
 from mssvae.core.likelihoods import Gaussian, NegativeBinomial
-from mssvae.core.module import Decoder, MultiStudyModule, normal_kl
+from mssvae.core.module import MultiStudyModule
 from mssvae.core.objective import backpropagate
 from mssvae.data.batches import Batch
 from mssvae.fitting.networks.optimisers import RowAdam, TableOptimiser

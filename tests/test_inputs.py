@@ -53,7 +53,7 @@ STORAGES = {
 def test_storage_does_not_matter(storage):
     x = make_adata().X
     model = make_model(with_values(STORAGES[storage](x)))
-    torch.testing.assert_close(model._x, torch.from_numpy(x), rtol=0, atol=0)
+    torch.testing.assert_close(model._data.x, torch.from_numpy(x), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("likelihood", ["negative_binomial", "gaussian"])
@@ -121,7 +121,7 @@ def test_what_happens_to_the_anndata_later_does_not_matter(likelihood):
     pd.testing.assert_frame_equal(
         changed.history, make_model(make_adata(likelihood), likelihood).fit(**settings).history
     )
-    assert changed._data() == model._data()
+    assert changed._data.about() == model._data.about()
 
 
 class TestStudies:
@@ -187,7 +187,7 @@ class TestUnits:
     def test_powers_of_two_make_no_difference(self, adata):
         scales = np.where(np.arange(adata.n_vars) % 2, 128.0, 1 / 64)
         model, other = (make_model(a, "gaussian") for a in (adata, self.in_units(adata, scales)))
-        torch.testing.assert_close(model._x, other._x, rtol=0, atol=0)
+        torch.testing.assert_close(model._data.x, other._data.x, rtol=0, atol=0)
         settings = SHORT | {"max_epochs": 2}
         pd.testing.assert_frame_equal(
             model.fit(**settings).masks.wide(), other.fit(**settings).masks.wide()
@@ -196,7 +196,7 @@ class TestUnits:
 
     def test_offsets_cost_no_digits(self, adata):
         model, other = (make_model(a, "gaussian") for a in (adata, self.in_units(adata, 1, 273)))
-        torch.testing.assert_close(model._x, other._x, rtol=0, atol=1e-6)
+        torch.testing.assert_close(model._data.x, other._data.x, rtol=0, atol=1e-6)
         np.testing.assert_allclose(other.units["centre"], model.units["centre"] + 273)
 
     @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e290])
@@ -221,7 +221,7 @@ class TestUnits:
 
     def test_as_they_are_in_the_preset_of_the_paper(self, adata, caplog):
         model = make_model(adata, "gaussian").fit("paper", max_epochs=1)
-        np.testing.assert_array_equal(model._x, adata.X)
+        np.testing.assert_array_equal(model._data.x, adata.X)
         assert (model.units["scale"] == 1).all()
         assert "far from standard deviations of 1" not in caplog.text
 
@@ -234,10 +234,10 @@ class TestUnits:
     def test_too_large_for_single_precision(self, adata):
         adata.X = adata.X.astype(np.float64) * 1e39
         model = make_model(adata, "gaussian")
-        before = model._x
+        before = model._data.x
         with pytest.raises(InputError, match="'gene0' are too large for single precision"):
             model.fit("paper", max_epochs=1)
-        torch.testing.assert_close(model._x, before)
+        torch.testing.assert_close(model._data.x, before)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     def test_features_that_vary_by_rounding_alone_are_constant(self, adata, dtype):

@@ -15,6 +15,7 @@ from mssvae.data.batches import BatchSampler
 from mssvae.errors import FitError, InputError
 from mssvae.factors import gene_sets
 from mssvae.fitting.networks import loop as training
+from mssvae.fitting.networks.restructuring import Restructuring
 from mssvae.fitting.settings import PRESETS, FitSettings
 
 SMALL = {"n_shared": 4, "n_specific": 2, "hidden": (12, 8), "device": "cpu"}
@@ -462,8 +463,8 @@ def test_an_entry_lost_at_zero_comes_back_when_all_are_screened(
                 mask[2] = 0
         return {}
 
-    monkeypatch.setattr(training.Restructuring, "run", lose_an_entry)
-    monkeypatch.setattr(mssvae.core.module, "_LARGE_DECODER", 0)
+    monkeypatch.setattr(Restructuring, "run", lose_an_entry)
+    monkeypatch.setattr(mssvae.core.decoder, "_LARGE_DECODER", 0)
     model.fit(
         decoder="nonlinear", max_epochs=120, batch_size=50, lr=0.01, screen_every=screen_every
     )
@@ -697,7 +698,7 @@ class TestBadInput:
     def test_a_fit_that_fails_leaves_the_model_as_it_was(self, error, monkeypatch):
         model, fresh = (mssvae.MSSVAE(make_adata(), **SMALL) for _ in range(2))
         with monkeypatch.context() as patch:
-            patch.setattr(training, "_check_finite", Mock(side_effect=error))
+            patch.setattr(training, "check_finite", Mock(side_effect=error))
             with pytest.raises(error):
                 model.fit(**SHORT)
         assert not model.module.training

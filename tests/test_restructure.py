@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mssvae.core.module import MultiStudyModule
-from mssvae.moves.networks.restructure import Restructuring
+from mssvae.fitting.networks.restructuring import Restructuring
 from mssvae.moves.parts import Price
 from mssvae.moves.theorem2 import common_columns, split_columns
 

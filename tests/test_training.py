@@ -1,6 +1,7 @@
 """The loop of a fit: when columns are repaired, and when training ends."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,11 @@ import torch
 from mssvae import MSSVAE, simulate
 from mssvae.core.likelihoods import NegativeBinomial
 from mssvae.errors import InputError
+from mssvae.fitting.networks.restructuring import Restructuring
 from mssvae.fitting.settings import FitSettings
 from mssvae.moves import parts
-from mssvae.moves.networks.restructure import GROWN, Restructuring
+from mssvae.moves.networks.grow import GROWN
+from mssvae.moves.thresholds import NETWORKS
 
 REPAIRED, GROWTH, NOTHING = Counter({"columns merged": 1}), Counter({GROWN: 2}), Counter()
 
@@ -94,7 +97,8 @@ def test_a_first_repair_outside_training_is_an_error(share):
 
 def test_the_last_epoch_counts_the_weights_and_factors_that_are_left(data, monkeypatch):
     """Without repairs nothing has scaled the columns before."""
-    monkeypatch.setattr(parts, "MIN_KL", 0.0)  # Idle columns go after the last epoch.
+    # Idle columns go after the last epoch.
+    monkeypatch.setattr(parts, "NETWORKS", replace(NETWORKS, least_kl=0.0))
     model = MSSVAE(data, likelihood="gaussian", n_shared=4, n_specific=2, hidden=[8, 8], seed=3)
     model.fit("paper", max_epochs=120, batch_size=40, lr=0.01)
     last, support = model.history.iloc[-1], model.support

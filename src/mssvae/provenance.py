@@ -14,7 +14,8 @@ FIT_SOURCES = tuple(
         path.relative_to(Path(__file__).parent).as_posix()
         for pattern in (
             *("model.py", "core/**/*.py", "fitting/**/*.py", "moves/**/*.py"),
-            *("data/batches.py", "data/inputs.py", "data/matrices.py", "data/validation.py"),
+            *("data/batches.py", "data/inputs.py", "data/matrices.py", "data/model_data.py"),
+            "data/validation.py",
             "results/inference.py",
         )
         for path in Path(__file__).parent.glob(pattern)

@@ -164,7 +164,7 @@ class TestAuto:
         def fail(*arguments):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("mssvae.model.write_linear", fail)
+        monkeypatch.setattr("mssvae.fitting.decoders.write", fail)
         with pytest.raises(KeyboardInterrupt):
             model.fit(decoder="linear")
         assert model.settings["n_shared"] == "auto"

@@ -85,7 +85,7 @@ def test_gaussian_posteriors_are_exact():
 
 
 def test_the_lower_bound_is_the_evidence_where_posteriors_are_exact():
-    from mssvae.fitting.linear.loop import _row
+    from mssvae.fitting.linear.objective import history_row
 
     state = gaussian_state()
     update_posteriors(state)
@@ -96,7 +96,7 @@ def test_the_lower_bound_is_the_evidence_where_posteriors_are_exact():
         mean = (parameters.bias + parameters.intercepts[study]).double().numpy()
         covariance = loadings @ loadings.T + np.diag(np.exp(parameters.log_noise.double().numpy()))
         evidence += multivariate_normal(mean, covariance).logpdf(data.x.double().numpy()).sum()
-    assert _row(state, 0.0)["elbo"] == pytest.approx(evidence / state.n_samples, rel=1e-4)
+    assert history_row(state, 0.0)["elbo"] == pytest.approx(evidence / state.n_samples, rel=1e-4)
 
 
 def test_dense_loadings_are_regressions_on_the_posteriors():
@@ -251,7 +251,7 @@ def test_a_fit_that_was_lost_is_in_its_checkpoint(fitted, tmp_path, monkeypatch)
     adata, model = fitted
     path = tmp_path / "checkpoint"
     mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).fit(checkpoint=path)
-    monkeypatch.setattr("mssvae.model.fit_linear", None)
+    monkeypatch.setattr("mssvae.fitting.decoders.fit_linear", None)
     again = mssvae.MSSVAE(adata, likelihood="gaussian", **SIZES).fit(checkpoint=path)
     pd.testing.assert_frame_equal(again.masks.wide(), model.masks.wide())
     pd.testing.assert_frame_equal(again.latent().wide(), model.latent().wide())

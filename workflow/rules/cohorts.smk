@@ -39,7 +39,9 @@ use rule go_gene_sets as go_gene_sets_of_r with:
 rule cohort_counts:
     input:
         unpack(cohort_inputs),
-        code=library("cohorts/*", "simulate/*", "data/validation.py", "pipeline/yaml_files.py"),
+        code=library(
+            "cohorts/*", "simulate/*", "data/validation.py", "pipeline/yaml_files.py"
+        ),
     output:
         counts="results/{run}/cohorts/{cohort}/data/counts.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",

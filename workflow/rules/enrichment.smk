@@ -49,7 +49,9 @@ rule processes:
         terms="results/{run}/cohorts/{cohort}/enrichment/terms.tsv.gz",
         summary="results/{run}/cohorts/{cohort}/tables/enrichment_summary.tsv",
         factors="results/{run}/cohorts/{cohort}/tables/factors.tsv",
-        code=library("enrichment/*", "factors.py", "data/matrices.py", "data/validation.py"),
+        code=library(
+            "enrichment/*", "factors.py", "data/matrices.py", "data/validation.py"
+        ),
     output:
         shared=report(
             "results/{run}/cohorts/{cohort}/tables/shared_processes.tsv",

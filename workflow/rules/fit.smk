@@ -78,7 +78,7 @@ rule stability:
         masks=lambda wildcards: fits_of(wildcards, "masks.tsv.gz"),
         factors=lambda wildcards: fits_of(wildcards, "factors.tsv"),
         manifest="results/{run}/cohorts/{cohort}/fit/manifest.json",
-        code=library("evaluation/*", "fitting/linear/loadings.py", "results/tables.py"),
+        code=library("evaluation/*", "fitting/linear/tuning.py", "results/tables.py"),
     output:
         frequency="results/{run}/cohorts/{cohort}/fit/frequency.tsv.gz",
         agreement="results/{run}/cohorts/{cohort}/fit/agreement.tsv",

@@ -91,9 +91,7 @@ rule assign:
     input:
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
         model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
-        code=library(
-            "model.py", "core/module.py", "moves/parts.py", "moves/theorem2.py", "moves/dependence.py"
-        ),
+        code=library("model.py", "core/*.py", "moves/*.py", "results/*.py"),
     output:
         masks="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/masks.tsv.gz",
         factors="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/factors.tsv",
@@ -137,7 +135,9 @@ rule scores:
             "factors.tsv",
             "latent.tsv.gz",
         ),
-        code=library("metrics.py", "replicates.py", "data/matrices.py", "data/validation.py"),
+        code=library(
+            "metrics.py", "replicates.py", "data/matrices.py", "data/validation.py"
+        ),
     output:
         scores="results/{run}/simulations/{simulation}/{replicate}/{method}/scores.tsv",
     log:

@@ -12,63 +12,16 @@ from scipy.special import gammainccinv
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mssvae.core.numerics import (
+    HALF_LOG_TAU,
+    LogGammaRatio,
+    inverse_softplus,
+    log_softplus,
+    stirling_error,
+)
+
 # Of log library sizes: counts that were brought to the same total have none.
 MIN_LIBRARY_VARIANCE = 1e-4
-# Half of log(2 pi).
-_HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
-# From here on, four terms of Stirling's series are exact to double precision.
-_STIRLING_FROM = 16.0
-
-
-def log_softplus(output: Tensor) -> Tensor:
-    """Return log(softplus(output)), far below zero the output itself: softplus underflows."""
-    return torch.where(output < -30, output, torch.log(functional.softplus(output.clamp_min(-30))))
-
-
-def inverse_softplus(y: Tensor) -> Tensor:
-    """Return x with softplus(x) = y, for y > 0."""
-    return y + torch.log(-torch.expm1(-y))
-
-
-def _stirling_error(y: Tensor) -> Tensor:
-    """Return log Gamma(y) less Stirling's ``(y - 1/2) log y - y + log(2 pi) / 2``, for y > 0.
-
-    It is about ``1 / 12y``, and so has no large numbers to lose digits by.
-    """
-    small = y.clamp_max(_STIRLING_FROM)
-    exact = torch.lgamma(small) - (small - 0.5) * torch.log(small) + small - _HALF_LOG_TAU
-    inverse = 1 / y.clamp_min(_STIRLING_FROM)
-    square = inverse.square()
-    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
-    return torch.where(y < _STIRLING_FROM, exact, series)
-
-
-def log_gamma_ratio(x: Tensor, theta: Tensor) -> Tensor:
-    """Return ``log Gamma(x + theta) - log Gamma(theta) - (x log x - x)``, for counts, theta > 0.
-
-    By Stirling's formula, which cancels what is as large as the counts: single precision would lose
-    the rest.
-    """
-    large = x * torch.log1p(theta / x.clamp_min(1)) + (theta - 0.5) * torch.log1p(x / theta)
-    return large + _stirling_error(x + theta) - _stirling_error(theta)
-
-
-class _LogGammaRatio(torch.autograd.Function):
-    """``log_gamma_ratio`` with its gradient towards theta."""
-
-    @staticmethod
-    def forward(x: Tensor, theta: Tensor) -> Tensor:
-        return log_gamma_ratio(x, theta)
-
-    @staticmethod
-    def setup_context(ctx, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor]:
-        x, theta = ctx.saved_tensors
-        slope = torch.digamma(x + theta) - torch.digamma(theta)
-        return None, (gradient * slope).sum_to_size(theta.shape)
 
 
 class Gaussian(nn.Module):
@@ -204,7 +157,7 @@ class NegativeBinomial(nn.Module):
         Of each count, what the Poisson with that count as its mean gives it: the most there is.
         """
         counts = x.double().clamp_min(1)
-        best = -0.5 * torch.log(counts) - _HALF_LOG_TAU - _stirling_error(counts)
+        best = -0.5 * torch.log(counts) - HALF_LOG_TAU - stirling_error(counts)
         return torch.where(x > 0, best, 0).sum(1).to(x.dtype)
 
     @property
@@ -221,7 +174,7 @@ class NegativeBinomial(nn.Module):
         theta = torch.exp(log_theta)
         log_odds = log_library + log_softplus(output) - log_theta  # Of mu / (mu + theta).
         of_mean = theta * functional.softplus(log_odds) + x * functional.softplus(-log_odds)
-        return _LogGammaRatio.apply(x, theta) - of_mean
+        return LogGammaRatio.apply(x, theta) - of_mean
 
     @staticmethod
     def mean(output: Tensor, log_library: Tensor) -> Tensor:

@@ -28,6 +28,15 @@ class Batch:
     features: Tensor | slice
 
     @property
+    def present(self) -> list[int]:
+        """The numbers of the studies that have a sample."""
+        return [m for m, count in enumerate(self.counts) if count]
+
+    def samples_of(self, studies: list[int]) -> slice:
+        """Return where the samples of studies that follow each other are."""
+        return slice(sum(self.counts[: studies[0]]), sum(self.counts[: studies[-1] + 1]))
+
+    @property
     def feature_weight(self) -> float:
         """G / g: what makes a sum over the drawn features an unbiased one over all of them."""
         return 1.0 if isinstance(self.features, slice) else self.x.shape[1] / len(self.features)

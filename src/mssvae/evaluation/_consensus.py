@@ -15,7 +15,7 @@ from mssvae.data.matrices import dense
 from mssvae.data.validation import number, whole
 from mssvae.errors import InputError
 from mssvae.evaluation._agreement import agreement, match, parts
-from mssvae.fitting.linear.loadings import MIN_ENTRIES
+from mssvae.fitting.linear.tuning import LOADINGS
 from mssvae.results.tables import FactorTables
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def stability(
     selected = reference.wide() != 0
     often = selected & (counts.wide() >= threshold * len(runs) - 1e-9)  # But for rounding.
     factors = reference.kinds()
-    often &= often.sum() >= MIN_ENTRIES
+    often &= often.sum() >= LOADINGS.least_entries
     support = FactorTables.split(often, factors, list(reference.specific))
     factors["n_nonzero"] = selected.sum().to_numpy()
     factors["mean_frequency"] = frequency.wide().where(selected).mean().to_numpy()

@@ -1,6 +1,7 @@
 """Samples held out of a fit, and how well half of their features predict the other half."""
 
 import logging
+from dataclasses import dataclass
 from typing import Protocol
 
 import anndata
@@ -14,10 +15,30 @@ from mssvae.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# Inverse dispersions that predictions are scored with: each feature takes the best of them.
-_THETAS = np.geomspace(0.05, 1000, 40)
-_LEAST_VARIANCE = 1e-3
-_LEAST_MEAN = 1e-9
+
+@dataclass(frozen=True)
+class Scoring:
+    """What predictions are scored with.
+
+    Attributes
+    ----------
+    least_theta, largest_theta, thetas : float, float, int
+        Range of the inverse dispersions, and how many there are, evenly spaced by logarithm: each
+        feature takes the best of them.
+    least_variance : float
+        Added to the noise variances of Gaussian features, in squared units of the data.
+    least_mean : float
+        Of expected counts.
+    """
+
+    least_theta: float = 0.05
+    largest_theta: float = 1000
+    thetas: int = 40
+    least_variance: float = 1e-3
+    least_mean: float = 1e-9
+
+
+SCORING = Scoring()
 
 
 class Predicting(Protocol):
@@ -149,16 +170,17 @@ def warn_unless_better(scores: np.ndarray, means: np.ndarray) -> None:
 
 def _gaussian(x: np.ndarray, mean: np.ndarray, y: np.ndarray, mean_y: np.ndarray) -> np.ndarray:
     """Return log densities of y by the noise of x."""
-    variance = ((x - mean) ** 2).mean(0) + _LEAST_VARIANCE
+    variance = ((x - mean) ** 2).mean(0) + SCORING.least_variance
     return norm(mean_y, np.sqrt(variance)).logpdf(y)
 
 
 def _counts(x: np.ndarray, mean: np.ndarray, y: np.ndarray, mean_y: np.ndarray) -> np.ndarray:
     """Return log probabilities of y by the inverse dispersions of x."""
-    by_theta = [_log_nb(x, mean, theta).sum(0) for theta in _THETAS]
-    return _log_nb(y, mean_y, _THETAS[np.argmax(by_theta, 0)])
+    thetas = np.geomspace(SCORING.least_theta, SCORING.largest_theta, SCORING.thetas)
+    by_theta = [_log_nb(x, mean, theta).sum(0) for theta in thetas]
+    return _log_nb(y, mean_y, thetas[np.argmax(by_theta, 0)])
 
 
 def _log_nb(x: np.ndarray, mean: np.ndarray, theta: np.ndarray | float) -> np.ndarray:
-    mean = np.maximum(mean, _LEAST_MEAN)
+    mean = np.maximum(mean, SCORING.least_mean)
     return nbinom(theta, theta / (theta + mean)).logpmf(x)

@@ -1,12 +1,22 @@
 """How many factors, and how strong a prior: chosen by samples that fits have not seen."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import anndata
 import numpy as np
 
-from mssvae.fitting.held_out import HeldOut, Predicting, gain, standard_error, warn_unless_better
+from mssvae.fitting.held_out import (
+    HeldOut,
+    Predicting,
+    StudyMeans,
+    gain,
+    standard_error,
+    warn_unless_better,
+)
+from mssvae.fitting.settings import FitSettings
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +47,11 @@ class Candidates:
         specific = self.n_specific if n_specific == "auto" else (n_specific,) * n
         return list(zip(shared, specific, strict=True))
 
+    def most(self, settings: Mapping[str, object]) -> dict[str, int]:
+        """Return the numbers of a model's settings; of what is "auto", the most."""
+        sizes = self.sizes(settings["n_shared"], settings["n_specific"])
+        return dict(zip(("n_shared", "n_specific"), sizes[-1], strict=True))
+
 
 CANDIDATES = Candidates()
 
@@ -50,6 +65,67 @@ class Tried:
     weight: float
     entries: int
     scores: np.ndarray
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The numbers of factors, as arguments of ``MSSVAE``."""
+        return {"n_shared": self.n_shared, "n_specific": self.n_specific}
+
+
+class LinearModel(Predicting, Protocol):
+    """An ``MSSVAE``, as far as a choice among several goes by it."""
+
+    def fit_path(self, weights: Sequence[float], **settings: object) -> Sequence["LinearModel"]:
+        """Return linear fits with several weights of the prior."""
+
+    @property
+    def support(self) -> Any:
+        """Tables of the entries of the masks that are not zero."""
+
+
+def choose_numbers(
+    new_model: Callable[[anndata.AnnData, dict[str, int]], LinearModel],
+    held_out: HeldOut,
+    settings: Mapping[str, object],
+    fit_settings: FitSettings,
+    n_samples: int,
+) -> Tried:
+    """Return the fit to choose where numbers of factors are ``"auto"``.
+
+    Parameters
+    ----------
+    new_model : callable
+        Takes data and numbers of factors.
+    held_out : HeldOut
+    settings : mapping
+        Of the model: the numbers asked for, likelihood and column of the studies.
+    fit_settings : FitSettings
+        Its weight of the prior may be ``"auto"`` too.
+    n_samples : int
+        Of all data.
+    """
+    weights = CANDIDATES.weights
+    if fit_settings.prior_scale != "auto":
+        weights = (n_samples / fit_settings.scale(n_samples),)
+    ladder = {"lambda0": fit_settings.lambda0, "lambda1": fit_settings.lambda1}
+
+    def fits(n_shared: int, n_specific: int) -> list[tuple[int, Predicting]]:
+        model = new_model(held_out.seen, {"n_shared": n_shared, "n_specific": n_specific})
+        path = model.fit_path(weights, **ladder)
+        return [(int(one.support.wide().to_numpy().sum()), one) for one in path]
+
+    chosen = choose(
+        fits,
+        held_out,
+        CANDIDATES.sizes(settings["n_shared"], settings["n_specific"]),
+        weights,
+        StudyMeans(held_out.seen, settings["study_key"], settings["likelihood"]),
+    )
+    log.info(
+        "numbers of factors auto: %d shared, %d of each study, prior_scale %g",
+        *(chosen.n_shared, chosen.n_specific, n_samples / chosen.weight),
+    )
+    return chosen
 
 
 def choose(

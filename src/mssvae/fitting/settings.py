@@ -1,8 +1,8 @@
-"""How to train: the settings of a fit, and the presets."""
+"""How to train: the settings of a model and of a fit, and the presets."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -11,16 +11,34 @@ from mssvae.core.likelihoods import LIKELIHOODS
 from mssvae.data.validation import number, whole
 from mssvae.errors import InputError
 
-# Gradient steps of a fit whose number of epochs is not given, at most.
-_STEPS = 8000
-# The last share of training in which columns may be repaired.
-_LAST_RESTRUCTURING = 0.8
 _DECODERS = ("auto", "linear", "nonlinear")
-# ``prior_scale`` auto of a nonlinear decoder.
-_NONLINEAR_PRIOR_SCALE = 400
-# And of a linear one at most: from so many samples on, an entry has to gain a fixed share of them.
-_LARGEST_LINEAR_PRIOR_SCALE = 1500
 _PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """What settings that are left to the library stand for. Measured in docs/method.md.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps of a fit whose number of epochs is not given, at most.
+    last_restructuring : float
+        The last share of training in which columns may be repaired.
+    nonlinear_prior_scale : float
+        ``prior_scale`` auto of a nonlinear decoder.
+    largest_linear_prior_scale : float
+        And of a linear one at most: from so many samples on, an entry has to gain a fixed share of
+        a nat per sample.
+    """
+
+    steps: int = 8000
+    last_restructuring: float = 0.8
+    nonlinear_prior_scale: float = 400
+    largest_linear_prior_scale: float = 1500
+
+
+AUTOMATIC = Automatic()
 
 
 def model_settings(
@@ -172,10 +190,10 @@ class FitSettings:
         keep("lambda0", _ladder(self.lambda0))
         if self.restructure_from is not None:
             first = number("restructure_from", self.restructure_from)
-            if not 0 < first <= _LAST_RESTRUCTURING:
+            if not 0 < first <= AUTOMATIC.last_restructuring:
                 raise InputError(
                     "restructure_from must be None or a share of training up to "
-                    f"{_LAST_RESTRUCTURING}, not {first}"
+                    f"{AUTOMATIC.last_restructuring}, not {first}"
                 )
             keep("restructure_from", first)
 
@@ -183,7 +201,8 @@ class FitSettings:
         """Return the settings with a number of epochs, as they are if they have one."""
         if self.max_epochs is not None:
             return self
-        return replace(self, max_epochs=math.ceil(_STEPS / math.ceil(n_samples / self.batch_size)))
+        steps_of_epoch = math.ceil(n_samples / self.batch_size)
+        return replace(self, max_epochs=math.ceil(AUTOMATIC.steps / steps_of_epoch))
 
     def product_precision(self, device: torch.device) -> torch.dtype | None:
         """Return what ``precision`` asks for on a device; None for that of the parameters."""
@@ -200,22 +219,22 @@ class FitSettings:
     def scale(self, n_samples: int) -> float:
         """Return ``prior_scale`` as a number."""
         if self.prior_scale == "auto":
-            linear = min(n_samples, _LARGEST_LINEAR_PRIOR_SCALE)
-            return _NONLINEAR_PRIOR_SCALE if self.decoder == "nonlinear" else linear
+            linear = min(n_samples, AUTOMATIC.largest_linear_prior_scale)
+            return AUTOMATIC.nonlinear_prior_scale if self.decoder == "nonlinear" else linear
         return n_samples if self.prior_scale is None else self.prior_scale
 
     def lr_factor(self, epoch: int) -> float:
         """Return what the learning rates of an epoch, counted from 0, are multiplied with."""
         if self.restructure_from is None:
             return 1.0
-        left = self.max_epochs * (1 - _LAST_RESTRUCTURING)
+        left = self.max_epochs * (1 - AUTOMATIC.last_restructuring)
         return min(1.0, (self.max_epochs - epoch) / left)
 
     def restructuring_epochs(self) -> list[int]:
         """Return the epochs, counted from 0, before which the columns may be repaired."""
         if self.restructure_from is None:
             return []
-        end = _LAST_RESTRUCTURING + 1e-9  # That share belongs to them.
+        end = AUTOMATIC.last_restructuring + 1e-9  # That share belongs to them.
         every = max(self.restructure_every, 0.5 / self.max_epochs)  # An epoch has one at most.
         shares = np.arange(self.restructure_from, end, every)
         return sorted({round(share * self.max_epochs) for share in shares})
@@ -279,3 +298,14 @@ PRESETS = {
     ),
     "default": FitSettings(),
 }
+
+
+def changed(preset: str, settings: dict[str, object]) -> FitSettings:
+    """Return a preset with other settings; raise InputError if one is unknown."""
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise InputError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    known = [field.name for field in fields(FitSettings)]
+    for key in settings:
+        if key not in known:
+            raise InputError(f"unknown setting {key!r} of fit: choose from {', '.join(known)}")
+    return replace(PRESETS[preset], **settings)

@@ -5,16 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Slopes of the regression on a factor: linear, quadratic, cubic and absolute value.
-N_SLOPES = 4
-# Factors with anchor features have different supports: columns with a larger Jaccard index hold the
-# same, or are mixed. Half-overlapping blocks have 1/3.
-SAME_SUPPORT = 0.5
-# A factor explains features as well as another does if it explains so much of what that one does.
-AS_WELL = 0.8
-# Of histograms over two scores, and of means over one.
-_MAX_BINS, _SAMPLES_PER_CELL = 8, 6
-_MAX_STEPS, _SAMPLES_PER_STEP = 16, 20
+from mssvae.moves.thresholds import BINS
 
 
 def explained(scores: Tensor, y: Tensor) -> Tensor:
@@ -74,7 +65,7 @@ def mutual_information(one: Tensor, two: Tensor) -> np.ndarray:
         In nats, not below 0.
     """
     n = len(one)
-    n_bins = int(np.clip(np.sqrt(n / _SAMPLES_PER_CELL), 3, _MAX_BINS))
+    n_bins = int(np.clip(np.sqrt(n / BINS.samples), BINS.least, BINS.most))
     one, two = _quantile_bins(one, n_bins), _quantile_bins(two, n_bins)
     information = np.zeros((one.shape[1], two.shape[1]))
     for i, j in np.ndindex(*information.shape):
@@ -97,7 +88,7 @@ def explained_by_any_function(scores: Tensor, y: Tensor) -> Tensor:
     scores : Tensor [n]
     y : Tensor [n, G]
     """
-    n_bins = int(np.clip(len(scores) // _SAMPLES_PER_STEP, 3, _MAX_STEPS))
+    n_bins = int(np.clip(len(scores) // BINS.samples_of_step, BINS.least, BINS.most_steps))
     bins = torch.from_numpy(_quantile_bins(scores[:, None], n_bins)[:, 0]).to(y.device)
     indicators = functional.one_hot(bins, n_bins).to(y.dtype)
     centred = y - y.mean(0)

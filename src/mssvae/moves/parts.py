@@ -7,16 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from mssvae.core import prior
-from mssvae.core.module import Encoder, MultiStudyModule, normal_kl
-from mssvae.moves.dependence import N_SLOPES
-
-# A column whose posterior is closer to the prior than this, in nats, holds no factor.
-MIN_KL = 0.1
-# Fewer samples say nothing about a column.
-MIN_SAMPLES = 30
-# A factor needs two anchor features and one to tell it by, and has to pay for its posterior.
-MIN_FEATURES = 3
-_PRICE_OF_A_FACTOR = 1.5
+from mssvae.core.encoders import Encoder, normal_kl
+from mssvae.core.module import MultiStudyModule
+from mssvae.moves.thresholds import NETWORKS
 
 
 @dataclass
@@ -81,7 +74,7 @@ class Part:
 
     def is_large_enough(self) -> bool:
         """Return whether regressions on a factor say more than chance does."""
-        return len(self.rows) >= MIN_SAMPLES
+        return len(self.rows) >= NETWORKS.least_samples
 
     def unused(self) -> list[int]:
         """Return the columns in which a factor can start."""
@@ -120,7 +113,7 @@ class Price:
     def is_paid(self, gain: Tensor, eta: float, part: Part) -> bool:
         """Return whether what features gain [g] pays for their entries and for a posterior."""
         worth = (gain - self.of_entry(eta)).clamp_min(0).sum()
-        return bool(worth > _PRICE_OF_A_FACTOR * part.weight)
+        return bool(worth > NETWORKS.price_of_a_factor * part.weight)
 
 
 def likelihood_gain(share: Tensor, part: Part) -> Tensor:
@@ -129,7 +122,7 @@ def likelihood_gain(share: Tensor, part: Part) -> Tensor:
     Per sample, less what chance gives (BIC), and weighed as the samples of the part are.
     """
     n = len(part.rows)
-    return (-0.5 * torch.log1p(-share) - N_SLOPES * np.log(n) / (2 * n)) * part.weight
+    return (-0.5 * torch.log1p(-share) - NETWORKS.slopes * np.log(n) / (2 * n)) * part.weight
 
 
 def means_of(columns: list[tuple[Part, int]], part: Part) -> Tensor:
@@ -177,7 +170,7 @@ def read_parts(
         studies = study[rows[i]]
         divergence = torch.stack([divergence[studies == m].mean(0) for m in studies.unique()])
         alive = module.alive[i]
-        alive &= (divergence.amax(0) >= MIN_KL) & (mask != 0).any(0)
+        alive &= (divergence.amax(0) >= NETWORKS.least_kl) & (mask != 0).any(0)
         mask *= alive
         offset = module.offset(i)
         _normalise(module, mask, offset)

@@ -6,12 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mssvae.moves.dependence import N_SLOPES, SAME_SUPPORT, explained, jaccard, slopes
-from mssvae.moves.parts import MIN_FEATURES, MIN_KL, Part, Price, likelihood_gain
-
-# A feature on which a factor has less than this share of its largest effect in a study is not
-# affected by it.
-_NO_EFFECT = 0.25
+from mssvae.moves.dependence import explained, jaccard, slopes
+from mssvae.moves.parts import Part, Price, likelihood_gain
+from mssvae.moves.thresholds import NETWORKS
 
 
 @torch.no_grad()
@@ -91,17 +88,17 @@ def _acts_on(parts: list[Part], price: Price, k: int) -> list[Tensor]:
     gains = torch.zeros_like(shared.outputs[0])
     for m, (z, part) in enumerate(zip(scores, own, strict=True)):
         y = part.outputs
-        chance = N_SLOPES / len(y)
+        chance = NETWORKS.slopes / len(y)
         share = explained(z, y)
         # Of the factor, in nats: what its posterior means vary by, against their uncertainty.
         information = 0.5 * torch.log1p(z.var() / shared.variances[part.rows, k].mean())
-        effects[m] = (share - chance) * y.var(0) * (information >= MIN_KL)
+        effects[m] = (share - chance) * y.var(0) * (information >= NETWORKS.least_kl)
         gains += likelihood_gain(share, part)
     # Entries that do not pay in all studies together say nothing about where the factor acts.
     features = shared.support[:, k] & (gains > price.of_entry(float(shared.eta[k])))
-    affected = features & (effects >= _NO_EFFECT * effects.amax(0))
-    return [features & (features.sum() >= MIN_FEATURES) for features in affected]
+    affected = features & (effects >= NETWORKS.no_effect * effects.amax(0))
+    return [features & (features.sum() >= NETWORKS.least_features) for features in affected]
 
 
 def _all_similar(supports: list[Tensor]) -> bool:
-    return all(jaccard(one, two) > SAME_SUPPORT for one, two in combinations(supports, 2))
+    return all(jaccard(one, two) > NETWORKS.same_support for one, two in combinations(supports, 2))

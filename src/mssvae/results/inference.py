@@ -3,38 +3,41 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
+from mssvae.core.encoders import normal_kl
 from mssvae.core.linear.state import CHUNK
-from mssvae.core.module import MultiStudyModule, normal_kl
+from mssvae.core.module import MultiStudyModule
+from mssvae.data.model_data import ModelData, Samples
 from mssvae.fitting.linear import result
 from mssvae.fitting.linear.posteriors import expected_values
 from mssvae.fitting.linear.posteriors import infer as infer_posterior
-
-# Of a nonlinear decoder: Adam on the lower bound by the same draws in every step.
-_STEPS, _RATE, _DRAWS = 400, 0.05, 4
+from mssvae.results.tables import FactorTables, factor_table
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Samples of one study.
+class Ascent:
+    """How posteriors under a nonlinear decoder are found: Adam on the lower bound.
 
     Attributes
     ----------
-    rows : array [n]
-        Where they are among all.
-    study : int or None
-        Its number among the model's; none if the model does not know it.
-    x : Tensor [n, G]
-    observed : Tensor of bool [G]
-        The features to go by.
+    steps, rate : int, float
+        Of Adam.
+    draws : int
+        Of the factors, and as many with the signs reversed: the same ones in every step.
+    log_variance : float
+        That posteriors start with.
     """
 
-    rows: np.ndarray
-    study: int | None
-    x: Tensor
-    observed: Tensor
+    steps: int = 400
+    rate: float = 0.05
+    draws: int = 4
+    log_variance: float = -2.0
+
+
+ASCENT = Ascent()
 
 
 @dataclass(frozen=True)
@@ -90,22 +93,22 @@ def _nonlinear(module: MultiStudyModule, samples: Samples) -> Inferred:
     features = samples.observed.to(device).nonzero().flatten()
     x, n, k = samples.x[:, features], len(samples.x), len(dimensions)
     generator = torch.Generator().manual_seed(0)
-    draws = torch.randn(_DRAWS, n, k, generator=generator).to(x)
+    draws = torch.randn(ASCENT.draws, n, k, generator=generator).to(x)
     draws = torch.cat([draws, -draws])
     mean = x.new_zeros(n, k).requires_grad_()
-    log_variance = x.new_full((n, k), -2.0).requires_grad_()
+    log_variance = x.new_full((n, k), ASCENT.log_variance).requires_grad_()
     library, parameters = None, [mean, log_variance]
     if module.likelihood.uses_library:
         level = torch.nn.functional.softplus(bias[features]).sum()
         library = torch.log(x.sum(1, keepdim=True).clamp_min(1) / level).requires_grad_()
         parameters.append(library)
-    optimiser = torch.optim.Adam(parameters, lr=_RATE)
+    optimiser = torch.optim.Adam(parameters, lr=ASCENT.rate)
 
     def outputs(draw: Tensor, at: Tensor) -> Tensor:
         z = mean + torch.exp(0.5 * log_variance) * draw
         return module.decoder(z, mask[at], dimensions, weight[at], bias[at])
 
-    for step in range(_STEPS):
+    for step in range(ASCENT.steps):
         output = outputs(draws[step % len(draws)], features)
         fit = module.likelihood.log_prob(x, output, library, log_noise[features]).sum()
         loss = normal_kl(mean, log_variance).sum() - fit
@@ -124,3 +127,37 @@ def _nonlinear(module: MultiStudyModule, samples: Samples) -> Inferred:
         places = [live[0], *(module.n_shared + live[m + 1] for m in known)]
         means[:, torch.cat(places).to(device)] = mean.detach()
     return Inferred(means, expected)
+
+
+def transformed(
+    module: MultiStudyModule, data: ModelData, names: pd.Index, groups: list[Samples]
+) -> FactorTables:
+    """Return posterior means of the factors of samples, see ``MSSVAE.transform``."""
+    n_shared = module.n_shared
+    shared = data.x.new_zeros(len(names), n_shared).cpu()
+    own = {m: (names[:0], module.masks[m + 1][:0]) for m in range(len(data.studies))}
+    for group in groups:
+        means = infer(module, group).means.cpu()
+        shared[group.rows] = means[:, :n_shared]
+        if group.study is not None:
+            own[group.study] = (names[group.rows], means[:, n_shared:])
+    alive = [alive.cpu() for alive in module.alive]
+    return FactorTables(
+        factor_table(shared * alive[0], names, "shared"),
+        {
+            name: factor_table(own[m][1].cpu() * alive[m + 1], own[m][0], name)
+            for m, name in enumerate(data.studies)
+        },
+    )
+
+
+def expected_values_of(
+    module: MultiStudyModule, data: ModelData, names: pd.Index, groups: list[Samples]
+) -> pd.DataFrame:
+    """Return expected values of samples in units of the data, see ``MSSVAE.predict``."""
+    expected = np.empty((len(names), len(data.var_names)))
+    for group in groups:
+        expected[group.rows] = infer(module, group).expected.double().cpu().numpy()
+    if data.units is not None:
+        expected = data.units.centre.numpy() + data.units.scale.numpy() * expected
+    return pd.DataFrame(expected, names, data.var_names)

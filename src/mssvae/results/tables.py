@@ -1,4 +1,4 @@
-"""Results as tables: a column for each factor, and where Theorem 2 has it."""
+"""Results as tables: a column for each factor."""
 
 import logging
 from collections.abc import Sequence
@@ -10,13 +10,9 @@ import pandas as pd
 import torch
 
 from mssvae.data.validation import listed
-from mssvae.moves.parts import Part, Price
-from mssvae.moves.theorem2 import common_columns, split_columns
+from mssvae.errors import InputError
 
 log = logging.getLogger(__name__)
-
-# Factors with more between studies, or a larger correlation with library sizes, are told.
-MOST_BY_STUDY, MOST_BY_LIBRARY = 0.3, 0.5
 
 
 @dataclass(frozen=True)
@@ -74,94 +70,20 @@ def factor_tables(
     )
 
 
-def assign(
-    masks: FactorTables,
-    latent: FactorTables,
-    parts: list[Part],
-    price: Price,
-) -> None:
-    """Move the columns of both tables to where Theorem 2 has them, see ``MSSVAE.assigned``.
+def part_of(support: FactorTables, own: FactorTables) -> pd.DataFrame:
+    """Return a part of the entries of ``own`` side by side, bool; as ``MSSVAE.refit`` takes it.
 
-    Parameters
-    ----------
-    masks, latent : FactorTables
-        Changed in place.
-    parts : list of Part
-        Those of the tables.
-    price : Price
+    Raises InputError if features, studies or factors are others, or entries are that ``own`` has
+    not.
     """
-    studies, moved = list(masks.specific), []
-    for k, acts in split_columns(parts, price):
-        name = masks.shared.columns[k]
-        for study, features in zip(studies, acts, strict=True):
-            if features.any():
-                mask, own = masks.specific[study], latent.specific[study]
-                mask[f"{study}_{name}"] = masks.shared[name].where(features.cpu().numpy(), 0)
-                own[f"{study}_{name}"] = latent.shared.loc[own.index, name]
-        moved.append((masks.shared, latent.shared, name))
-    for columns, features, scores in common_columns(parts):
-        names = [masks.specific[m].columns[k] for m, k in zip(studies, columns, strict=True)]
-        found = list(zip(studies, names, strict=True))
-        weights = np.mean([masks.specific[study][name] for study, name in found], axis=0)
-        masks.shared[f"shared_{names[0]}"] = weights * features.cpu().numpy()
-        latent.shared[f"shared_{names[0]}"] = scores.cpu().numpy()
-        for study, name in found:
-            moved.append((masks.specific[study], latent.specific[study], name))
-    for mask, factors, name in moved:
-        del mask[name], factors[name]
-
-
-def what_else_explains(
-    latent: FactorTables, study: np.ndarray, library: np.ndarray | None
-) -> pd.DataFrame:
-    """Return how far factors follow studies and depth instead of biology.
-
-    Parameters
-    ----------
-    latent : FactorTables
-    study : array [N]
-        The number of each sample's study.
-    library : array [N], optional
-        Logarithms of library sizes.
-
-    Returns
-    -------
-    DataFrame
-        ``factor``; ``r2_study`` of shared factors, and if there are library sizes ``r_library``.
-        NaN where a factor does not vary.
-    """
-    rows = []
-    by_sample = None if library is None else pd.Series(library, latent.shared.index)
-    for table in (latent.shared, *latent.specific.values()):
-        for name, values in table.items():
-            row = {"factor": name, "r2_study": np.nan}
-            varies = values.std() > 0
-            if table is latent.shared and varies:
-                means = values.groupby(study).transform("mean")
-                row["r2_study"] = means.var() / values.var()
-            if by_sample is not None:
-                depth = by_sample[values.index]
-                row["r_library"] = values.corr(depth) if varies and depth.std() > 0 else np.nan
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def warn_of_other_explanations(factors: pd.DataFrame) -> None:
-    """Log a warning of factors that follow studies or depth; of a table of the factors."""
-    for column, most, what in (
-        ("r2_study", MOST_BY_STUDY, "studies (r2_study)"),
-        ("r_library", MOST_BY_LIBRARY, "the library size (r_library)"),
-    ):
-        if column in factors:
-            found = factors.loc[factors[column].abs() > most, "factor"]
-            if len(found):
-                log.warning(
-                    "%d factors follow %s above %g, and may be no biology: %s; see factor_table()",
-                    len(found),
-                    what,
-                    most,
-                    listed(found),
-                )
+    same = support.specific.keys() == own.specific.keys()
+    table, wide = support.wide() if same else None, own.wide()
+    if not same or not (table.index.equals(wide.index) and table.columns.equals(wide.columns)):
+        raise InputError("support must have the features, studies and factors of model.support")
+    table = table.astype(bool)
+    if new := [name for name in table if (table[name] & ~wide[name]).any()]:
+        raise InputError(f"support has entries that the model has not, of {listed(new)}")
+    return table
 
 
 def write_factors(adata: anndata.AnnData, masks: FactorTables, latent: FactorTables) -> None:

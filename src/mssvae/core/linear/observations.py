@@ -13,24 +13,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mssvae.core.likelihoods import (
-    MIN_LIBRARY_VARIANCE,
-    NegativeBinomial,
-    inverse_softplus,
-    log_gamma_ratio,
-    log_softplus,
-)
+from mssvae.core.likelihoods import MIN_LIBRARY_VARIANCE, NegativeBinomial
+from mssvae.core.numerics import inverse_softplus, log_gamma_ratio, log_softplus
 
-# Relative expression to add before logarithms.
-_PSEUDOCOUNT = 0.05
-# Inverse dispersions start at e. Those of genes with fewer counts on average stay at 8, about the
-# technical noise of molecules: estimates there book structure as noise (docs/method.md).
-_LOG_THETA, _LOG_THETA_OF_FEW, _FEW_COUNTS = 1.0, math.log(8), 5.0
-# They stay between these, and move by no more at a time.
-_LOG_THETA_RANGE, _LONGEST = (-4.0, 7.0), 0.3
-# Noise variances have an inverse gamma prior of this shape, with this times the variance of the
-# feature as its scale, so that none vanishes.
-_SHAPE, _SHARE = 1.5, 0.05
+
+@dataclass(frozen=True)
+class Noise:
+    """What noise starts with and stays within. What it was measured on: docs/method.md.
+
+    Attributes
+    ----------
+    pseudocount : float
+        Relative expression to add before logarithms.
+    log_theta : float
+        Start of the logarithms of inverse dispersions.
+    log_theta_of_few, few_counts : float
+        What they stay at for genes with fewer counts on average: about the technical noise of
+        molecules, as estimates there book structure as noise.
+    log_theta_range, longest : (float, float), float
+        They stay between these, and move by no more at a time.
+    shape, share : float
+        Noise variances have an inverse gamma prior of this shape, with this times the variance of
+        the feature as its scale, so that none vanishes.
+    """
+
+    pseudocount: float = 0.05
+    log_theta: float = 1.0
+    log_theta_of_few: float = math.log(8)
+    few_counts: float = 5.0
+    log_theta_range: tuple[float, float] = (-4.0, 7.0)
+    longest: float = 0.3
+    shape: float = 1.5
+    share: float = 0.05
+
+
+NOISE = Noise()
 
 
 @dataclass
@@ -122,7 +139,7 @@ class GaussianObservation:
         for x, output, deviation, _ in pieces:
             squares = squares + ((x - output).square() + deviation.square()).sum(0)
             n += len(x)
-        return ((squares + 2 * _SHARE * spread.square()) / (n + 2 * (_SHAPE + 1))).log()
+        return ((squares + 2 * NOISE.share * spread.square()) / (n + 2 * (NOISE.shape + 1))).log()
 
 
 class CountObservation:
@@ -140,12 +157,12 @@ class CountObservation:
         relative = x / library
         mean = relative.mean(0).clamp_min(float(1 / library.sum()))
         log_library = library.log()
-        one, few = torch.ones_like(mean), x.mean(0) < _FEW_COUNTS
+        one, few = torch.ones_like(mean), x.mean(0) < NOISE.few_counts
         return Start(
-            torch.log(relative + _PSEUDOCOUNT),
+            torch.log(relative + NOISE.pseudocount),
             1 / (1 - math.exp(-1)),  # Of log softplus where it is 0.
             inverse_softplus(one),
-            torch.where(few, _LOG_THETA_OF_FEW, _LOG_THETA * one),
+            torch.where(few, NOISE.log_theta_of_few, NOISE.log_theta * one),
             mean.log(),
             ~few,
             log_library,
@@ -221,7 +238,7 @@ class CountObservation:
                 slope += 0.5 * theta * first.sum(0)
                 curvature += 0.5 * theta * (theta * second + first).sum(0)
         step = torch.where(curvature < 0, -slope / curvature, slope.sign())
-        return (log_noise + step.clamp(-_LONGEST, _LONGEST)).clamp(*_LOG_THETA_RANGE)
+        return (log_noise + step.clamp(-NOISE.longest, NOISE.longest)).clamp(*NOISE.log_theta_range)
 
 
 OBSERVATIONS = {"gaussian": GaussianObservation, "negative_binomial": CountObservation}

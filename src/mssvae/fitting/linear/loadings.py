@@ -19,17 +19,7 @@ from mssvae.core.linear.state import (
     pairs,
     safe_cholesky,
 )
-
-# Prior precision of loadings, over their mean square in the column: what is estimated from few
-# samples is drawn towards zero. And of intercepts, over the square of the feature's spread.
-_RIDGE, _INTERCEPT_RIDGE = 1.0, 5.0
-# Sweeps of coordinate descent at a time.
-_SWEEPS = 4
-# No bias or intercept moves by more spreads at a time, nor a loading while all are free; steps that
-# lower the likelihood of a feature are tried again this much shorter, so often.
-_LONGEST, _SHORTER, _TRIES = 3.0, 0.4, 4
-# Columns with fewer entries hold no factor.
-MIN_ENTRIES = 3
+from mssvae.fitting.linear.tuning import LOADINGS
 
 
 def entry_price(state: LinearState, lambda0: float, lambda1: float, weight: float) -> Tensor:
@@ -63,7 +53,7 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
     slope = slope - ridge * old
     diagonal = curvature.diagonal(dim1=0, dim2=1).T  # A view, [P, G].
     diagonal += ridge + 1e-6 * diagonal.mean(0) + 1e-8
-    limit = _LONGEST * state.spread
+    limit = LOADINGS.longest * state.spread
     if selects or not grows:
         new = _coordinate_descent(old, slope, curvature, state.price, limit, selects, grows)
     else:
@@ -72,7 +62,7 @@ def update_loadings(state: LinearState, selects: bool, grows: bool = True) -> No
         new = _line_search(state, old, new, ridge)
     loadings = new[:n_factors].T.contiguous()
     if selects:
-        loadings = loadings * ((loadings != 0).sum(0) >= MIN_ENTRIES)
+        loadings = loadings * ((loadings != 0).sum(0) >= LOADINGS.least_entries)
     parameters.loadings = loadings
     parameters.bias = new[n_factors]
     parameters.intercepts = new[n_factors + 1 :]
@@ -89,7 +79,7 @@ def update_intercepts(state: LinearState) -> None:
     curvature = curvature[n_factors:, n_factors:]
     curvature.diagonal(dim1=0, dim2=1).T.add_(ridge + 1e-6)
     slope = slope[n_factors:] - ridge * old
-    limit = _LONGEST * state.spread
+    limit = LOADINGS.longest * state.spread
     new = old + _newton_step(slope, curvature).clamp(-limit, limit)
     parameters.bias = new[0]
     parameters.intercepts = new[1:]
@@ -168,8 +158,8 @@ def _ridge(state: LinearState, terms: Tensor) -> Tensor:
     n_factors, square = state.parameters.loadings.shape[1], state.spread.square()
     mean_square = state.relative_loadings.square().sum(0) / state.support.sum(0).clamp_min(1)
     ridge = torch.zeros_like(terms)
-    ridge[:n_factors] = _RIDGE / (mean_square.clamp_min(1e-4)[:, None] * square)
-    ridge[n_factors + 1 :] = _INTERCEPT_RIDGE / square
+    ridge[:n_factors] = LOADINGS.ridge / (mean_square.clamp_min(1e-4)[:, None] * square)
+    ridge[n_factors + 1 :] = LOADINGS.intercept_ridge / square
     return ridge
 
 
@@ -186,7 +176,7 @@ def _coordinate_descent(
     n_factors, n_terms = len(price), len(old)
     new, rest = old.clone(), slope.clone()  # The slope at the new terms.
     allowed = torch.ones_like(old, dtype=torch.bool) if grows else old != 0
-    for _ in range(_SWEEPS):
+    for _ in range(LOADINGS.sweeps):
         for k in [*range(n_factors, n_terms), *range(n_factors)]:
             height = curvature[k, k]
             best = new[k] + rest[k] / height
@@ -210,12 +200,12 @@ def _line_search(state: LinearState, old: Tensor, new: Tensor, ridge: Tensor) ->
     length = torch.ones_like(old[0])
     worse = torch.arange(len(length), device=old.device)
     before = _log_likelihood(state, start, ridge, worse)
-    for _ in range(_TRIES):
+    for _ in range(LOADINGS.tries):
         tried = start[:, worse] + length[worse] * (new - start)[:, worse]
         worse = worse[_log_likelihood(state, tried, ridge[:, worse], worse) < before[worse]]
         if not len(worse):
             break
-        length[worse] *= _SHORTER
+        length[worse] *= LOADINGS.shorter
     else:
         length[worse] = 0
     return start + length * (new - start)

@@ -14,15 +14,9 @@ from mssvae.core.linear.state import (
     safe_cholesky,
     symmetric,
 )
+from mssvae.fitting.linear.tuning import POSTERIORS
 
 log = logging.getLogger(__name__)
-
-# No step is longer, in standard deviations of the factors' prior, and log library sizes move less.
-_LONGEST, _LONGEST_LIBRARY = 2.0, 0.5
-# A step that lowers the posterior is tried again this much shorter, so often.
-_SHORTER, _TRIES = 0.4, 4
-# Steps for samples that were not seen in training, at most, and the change that ends them.
-_STEPS_FROM_NOTHING, _SMALL_CHANGE = 100, 1e-4
 
 
 def update_posteriors(state: LinearState) -> None:
@@ -64,7 +58,9 @@ def newton_step(
     factor = safe_cholesky(precision)
     step = torch.cholesky_solve((score @ loadings - at.mean)[:, :, None], factor)[:, :, 0]
     if not observation.exact:
-        step = step * (_LONGEST / step.norm(dim=1, keepdim=True).clamp_min(_LONGEST))
+        step = step * (
+            POSTERIORS.longest / step.norm(dim=1, keepdim=True).clamp_min(POSTERIORS.longest)
+        )
     length, change = x.new_zeros(len(x), 1), step @ loadings.T
 
     def log_posterior(samples: Tensor) -> Tensor:
@@ -80,11 +76,11 @@ def newton_step(
     worse = torch.arange(len(x) if k else 0, device=x.device)
     before = log_posterior(worse)
     length.fill_(1)
-    for _ in range(_TRIES):
+    for _ in range(POSTERIORS.tries):
         worse = worse[log_posterior(worse) < before[worse]]
         if not len(worse):
             break
-        length[worse] *= _SHORTER
+        length[worse] *= POSTERIORS.shorter
     else:
         length[worse] = 0
     log_library = at.log_library
@@ -92,7 +88,9 @@ def newton_step(
         slope, curvature = observation.library_score(x, output, log_depth, parameters.log_noise)
         precision = 1 / parameters.library_variance
         slope = slope - (log_library - parameters.library_mean) * precision
-        move = (slope / (curvature + precision)).clamp(-_LONGEST_LIBRARY, _LONGEST_LIBRARY)
+        move = (slope / (curvature + precision)).clamp(
+            -POSTERIORS.longest_library, POSTERIORS.longest_library
+        )
         log_library = log_library + move
     return Posterior(at.mean + length * step, torch.cholesky_inverse(factor), log_library)
 
@@ -109,15 +107,15 @@ def infer(parameters: Parameters, study: int, x: Tensor, factors: Tensor) -> Pos
     posterior = Posterior(
         x.new_zeros(n, k), torch.eye(k, dtype=x.dtype, device=x.device).expand(n, k, k), log_library
     )
-    for _ in range(_STEPS_FROM_NOTHING):
+    for _ in range(POSTERIORS.from_nothing):
         before = posterior
         posterior = newton_step(parameters, study, x, factors, before)
         moved = (posterior.mean - before.mean).abs().amax(1) if k else posterior.mean.new_zeros(n)
-        if (moved <= _SMALL_CHANGE).all():
+        if (moved <= POSTERIORS.small_change).all():
             return posterior
     log.warning(
         "factors of %d samples are not exact: their values are extreme",
-        int((moved > _SMALL_CHANGE).sum()),
+        int((moved > POSTERIORS.small_change).sum()),
     )
     return posterior
 

@@ -8,13 +8,7 @@ from torch import Tensor
 
 from mssvae.core.linear.observations import CountObservation, GaussianObservation
 from mssvae.core.linear.state import CHUNK, LinearState, Parameters, Posterior, StudyData
-
-# A study has at least so many samples for each factor of its own.
-_SAMPLES_PER_FACTOR = 4
-# Iterations of factor analysis: the fit goes on from there.
-_ITERATIONS = 20
-# Variances of the factors' posteriors.
-_VARIANCE = 0.1
+from mssvae.fitting.linear.tuning import START
 
 
 def start(
@@ -41,11 +35,11 @@ def start(
     for number, (data, posterior) in enumerate(zip(state.data, state.posteriors, strict=True)):
         of_study = (study == number).nonzero().flatten()
         posterior.mean[:, : scores.shape[1]] = scores[of_study]
-        n_own = min(n_specific, len(of_study) // _SAMPLES_PER_FACTOR)
+        n_own = min(n_specific, len(of_study) // START.samples_per_factor)
         own, weights = _factors(rest[of_study], n_own)
         posterior.mean[:, n_shared : n_shared + own.shape[1]] = own
         loadings[:, data.factors[n_shared:][: own.shape[1]]] = weights
-        posterior.covariance *= _VARIANCE
+        posterior.covariance *= START.variance
     state.parameters.loadings = loadings * state.spread[:, None]
     return state
 
@@ -110,7 +104,7 @@ def _factors(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
         return values[:, :0], values.T[:, :0]
     k = min(k, *y.shape)
     analysis = FactorAnalysis(
-        k, rotation="varimax", svd_method="randomized", random_state=0, max_iter=_ITERATIONS
+        k, rotation="varimax", svd_method="randomized", random_state=0, max_iter=START.iterations
     )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         scores = analysis.fit_transform(y)

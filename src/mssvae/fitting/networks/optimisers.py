@@ -1,6 +1,7 @@
 """Optimisers of the parameters that belong to features: their masks, decoder rows and noise."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,25 @@ from mssvae.core import prior
 from mssvae.core.module import MultiStudyModule
 from mssvae.fitting.settings import FitSettings
 
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+
+@dataclass(frozen=True)
+class Rates:
+    """Adam's numbers, as appendix B.2.3 and PyTorch have them.
+
+    Attributes
+    ----------
+    mean, square : float
+        What the moments keep of their value at a step, beta1 and beta2.
+    epsilon : float
+        Added to the root of the second moment.
+    """
+
+    mean: float = 0.9
+    square: float = 0.999
+    epsilon: float = 1e-8
+
+
+ADAM = Rates()
 
 
 class RowAdam:
@@ -52,11 +71,11 @@ class RowAdam:
         self.n_steps[rows] += 1
         n_steps = self.n_steps[rows]
         mean, square = self.mean[rows], self.square[rows]
-        mean += (1 - _BETA1) * known * (gradient - mean)
-        square += (1 - _BETA2) * known * (gradient.square() - square)
-        metric = (square / (1 - _BETA2**n_steps)).sqrt_().add_(_EPSILON)
+        mean += (1 - ADAM.mean) * known * (gradient - mean)
+        square += (1 - ADAM.square) * known * (gradient.square() - square)
+        metric = (square / (1 - ADAM.square**n_steps)).sqrt_().add_(ADAM.epsilon)
         self.mean[rows], self.square[rows] = mean, square
-        self.table[rows] -= lr * known * mean / (metric * (1 - _BETA1**n_steps))
+        self.table[rows] -= lr * known * mean / (metric * (1 - ADAM.mean**n_steps))
         return metric
 
     def state_dict(self) -> dict[str, Tensor]:

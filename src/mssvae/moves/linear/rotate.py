@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mssvae.core.linear.state import LinearState
-from mssvae.moves.thresholds import THRESHOLDS
+from mssvae.moves.thresholds import LINEAR
 
 
 def rotate(state: LinearState) -> int:
@@ -30,12 +30,12 @@ def rotate(state: LinearState) -> int:
 
 def _rotation(loadings: Tensor) -> tuple[Tensor, int]:
     """Return the rotation of loadings [G, k], [k, k], and how many planes were turned."""
-    count = THRESHOLDS.angles
+    count = LINEAR.angles
     angles = (torch.arange(count).to(loadings) / count - 0.5) * (math.pi / 2)
     cosine, sine = torch.cos(angles), torch.sin(angles)
     k, turned = loadings.shape[1], 0
     loadings, rotation = loadings.clone(), torch.eye(k).to(loadings)
-    for _ in range(THRESHOLDS.sweeps):
+    for _ in range(LINEAR.sweeps):
         before = turned
         for i in range(k):
             for j in range(i):
@@ -43,7 +43,7 @@ def _rotation(loadings: Tensor) -> tuple[Tensor, int]:
                 sizes = (one * cosine + two * sine).abs() + (two * cosine - one * sine).abs()
                 sizes = sizes.sum(0)
                 best = int(sizes.argmin())
-                if sizes[best] < (1 - THRESHOLDS.improvement) * sizes[count // 2]:
+                if sizes[best] < (1 - LINEAR.improvement) * sizes[count // 2]:
                     turn = torch.stack(
                         [
                             torch.stack([cosine[best], -sine[best]]),

@@ -3,7 +3,7 @@
 import torch
 
 from mssvae.core.linear.state import LinearState
-from mssvae.moves.thresholds import THRESHOLDS
+from mssvae.moves.thresholds import LINEAR
 
 
 def shear(state: LinearState) -> int:
@@ -21,7 +21,7 @@ def shear(state: LinearState) -> int:
         part[state.own(study).cpu()] = study + 1
     live, matrix = state.live.tolist(), torch.eye(n_factors).to(loadings)
     sheared = 0
-    for _ in range(THRESHOLDS.sweeps):
+    for _ in range(LINEAR.sweeps):
         before = sheared
         for k in filter(live.__getitem__, range(n_factors)):
             others = [
@@ -31,10 +31,10 @@ def shear(state: LinearState) -> int:
             ]
             for other, multiple in zip(others, _multiples(loadings, k, others), strict=True):
                 size = abs(multiple)
-                if not THRESHOLDS.smallest_shear < size < THRESHOLDS.largest_shear:
+                if not LINEAR.smallest_shear < size < LINEAR.largest_shear:
                     continue
                 sparser = loadings[:, other] - multiple * loadings[:, k]
-                limit = (1 - THRESHOLDS.improvement) * loadings[:, other].abs().sum()
+                limit = (1 - LINEAR.improvement) * loadings[:, other].abs().sum()
                 if sparser.abs().sum() < limit:
                     loadings[:, other] = sparser
                     matrix[k] += multiple * matrix[other]

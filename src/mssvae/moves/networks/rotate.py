@@ -1,4 +1,4 @@
-"""Rotations of pairs of columns that mix two factors."""
+"""Rotate pairs of columns that mix two factors."""
 
 from collections import Counter
 from itertools import combinations, product
@@ -7,45 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mssvae.core.module import Decoder
+from mssvae.core.decoder import Decoder
 from mssvae.moves.dependence import (
-    SAME_SUPPORT,
     jaccard,
     slopes,
     slopes_of_pair,
     sparsest_rotation,
 )
-from mssvae.moves.parts import MIN_SAMPLES, Part
-
-# Columns are turned by no smaller angle.
-_MIN_ANGLE = np.pi / 36
-# Loadings of one column in different studies with a smaller cosine belong to different factors.
-_SAME_LOADINGS = 0.7
-# A loading below this share of its column's largest is none.
-_NEGLIGIBLE = 0.3
+from mssvae.moves.networks.evidence import Evidence
+from mssvae.moves.parts import Part
+from mssvae.moves.thresholds import NETWORKS
 
 
-def rotate(parts: list[Part], decoder: Decoder) -> Counter:
+def rotate(evidence: Evidence) -> Counter:
     """Turn pairs of columns with the same support onto the axes of their linear loadings.
 
     Two normal factors and any rotation of them fit linear features alike; only sparsity tells
-    them apart, and its pull vanishes once all weights are in the slab.
-
-    Parameters
-    ----------
-    parts : list of Part
-        The shared one, then each study's own; changed in place with their encoders.
-    decoder : Decoder
-        Changed in place.
-
-    Returns
-    -------
-    Counter
-        How often each of the two moves was made.
+    them apart, and its pull vanishes once all weights are in the slab. Encoders and decoder follow.
     """
     moves: Counter = Counter()
-    shared, *own = parts
-    for part in parts:
+    shared, own, decoder = evidence.shared, evidence.own, evidence.module.decoder
+    for part in evidence.parts:
         rotated: set[int] = set()
         for a, b in combinations(sorted(part.columns()), 2):
             if not rotated & {a, b} and _rotate_pair(part, [a, b], decoder):
@@ -97,7 +79,7 @@ def _rotate_with_shared(shared: Part, part: Part, j: int, k: int, decoder: Decod
     features = _common_features(shared.support[:, j], part.support[:, k])
     elsewhere = torch.ones(len(shared.rows), dtype=torch.bool)
     elsewhere[part.rows] = False
-    if features is None or not part.is_large_enough() or elsewhere.sum() < MIN_SAMPLES:
+    if features is None or not part.is_large_enough() or elsewhere.sum() < NETWORKS.least_samples:
         return False
     z = torch.stack([shared.means[part.rows, j], part.means[:, k]], 1)
     loadings = slopes_of_pair(z, part.outputs[:, features])
@@ -106,7 +88,7 @@ def _rotate_with_shared(shared: Part, part: Part, j: int, k: int, decoder: Decod
     likeness = nn.functional.cosine_similarity(loadings @ rotation, reference[:, None], 0)
     order = likeness.abs().argsort(descending=True)
     rotation = rotation[:, order] * likeness[order].sign()
-    if not _turns(rotation) or likeness.abs().max() < _SAME_LOADINGS:
+    if not _turns(rotation) or likeness.abs().max() < NETWORKS.same_loadings:
         return False
     loadings, z = loadings @ rotation, z @ rotation
     shared.means[part.rows, j], part.means[:, k] = z.T
@@ -126,17 +108,17 @@ def _rotate_with_shared(shared: Part, part: Part, j: int, k: int, decoder: Decod
 
 def _common_features(one: Tensor, two: Tensor) -> Tensor | None:
     """Return the features of two supports [G] that are nearly the same; None, if they are not."""
-    return (one | two).nonzero().flatten() if jaccard(one, two) > SAME_SUPPORT else None
+    return (one | two).nonzero().flatten() if jaccard(one, two) > NETWORKS.same_support else None
 
 
 def _turns(rotation: Tensor) -> bool:
     """Return whether an axis is turned by more than a small angle."""
-    return bool(rotation.diagonal().abs().min() < np.cos(_MIN_ANGLE))
+    return bool(rotation.diagonal().abs().min() < np.cos(NETWORKS.smallest_angle))
 
 
 def _large(loadings: Tensor) -> Tensor:
     """Return which loadings are not negligible beside the largest of their column."""
-    return loadings.abs() > _NEGLIGIBLE * loadings.abs().amax(0)
+    return loadings.abs() > NETWORKS.negligible * loadings.abs().amax(0)
 
 
 def _kept(loadings: Tensor) -> Tensor:

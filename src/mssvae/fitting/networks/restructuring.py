@@ -1,0 +1,72 @@
+"""Rounds of moves between local optima, a few times during training."""
+
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from mssvae.core.module import MultiStudyModule
+from mssvae.moves.networks import MAKE_COLUMNS, MOVES, ORDER
+from mssvae.moves.networks.evidence import Evidence, residuals_at_means
+from mssvae.moves.networks.teach import teach
+from mssvae.moves.parts import Price, read_parts
+
+
+class Restructuring:
+    """A round of moves at one time of training.
+
+    Parameters
+    ----------
+    module : MultiStudyModule
+        Changed in place.
+    x : Tensor [N, G]
+        The data.
+    study : Tensor [N], on the CPU
+        The number of each sample's study.
+    price : Price
+        What the prior asks for now.
+
+    Attributes
+    ----------
+    parts : list of Part
+        The shared one, then each study's own.
+    """
+
+    @torch.no_grad()
+    def __init__(self, module: MultiStudyModule, x: Tensor, study: Tensor, price: Price) -> None:
+        self.module, self.x, self.price = module, x, price
+        self.inputs = module.likelihood.encoder_input(x)
+        was_training = module.training
+        module.eval()
+        self.parts = read_parts(module, x, self.inputs, study, price)
+        module.train(was_training)
+
+    @torch.no_grad()
+    def select(self) -> None:
+        """Set every entry to zero that is more likely from the spike than from the slab."""
+        for part in self.parts:
+            part.mask *= part.support
+
+    @torch.no_grad()
+    def run(self, last: bool = False) -> Counter:
+        """Make all moves, then ``select``; return how often each repair was made.
+
+        Parameters
+        ----------
+        last : bool
+            Whether no round follows, which could undo what a wrong move did. Then none that make
+            columns are tried: no factor is added, and no shared column is split by study.
+        """
+        made: Counter = Counter()
+        self.module.eval()
+        residuals = residuals_at_means(self.module, self.x, self.inputs, self.parts)
+        evidence = Evidence(self.module, self.parts, self.price, residuals)
+        for name in ORDER:
+            if not (last and name in MAKE_COLUMNS):
+                made += MOVES[name](evidence)
+        self.select()
+        self.module.train()
+        for part in self.parts:
+            if part.to_learn:
+                teach(part, self.inputs)
+        return made
