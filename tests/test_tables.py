@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mssvae.results.tables import FactorTables, warn_of_other_explanations, what_else_explains
+from mssvae.results.factors import warn_of_other_explanations, what_else_explains
+from mssvae.results.tables import FactorTables
 
 
 @pytest.fixture

@@ -111,25 +111,7 @@ def masks(
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("frequency")
     for axes, panel, label, k in zip(all_axes, panels, labels, shown, strict=True):
-        if len(k):
-            axes.imshow(
-                _cells(weights[np.ix_(genes, k)]).T,
-                aspect="auto",
-                interpolation="nearest",
-                cmap=colour.cmap,
-                norm=colour.norm,
-            )
-        else:
-            axes.text(0.5, 0.5, "all weights are zero", ha="center", va="center")
-        axes.set_ylabel(
-            literal(label),
-            rotation="horizontal",
-            horizontalalignment="right",
-            verticalalignment="center",
-            labelpad=9,
-        )
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set(visible=True, color="0.8")
+        _draw_panel(axes, weights[np.ix_(genes, k)], colour, label)
         _draw_strip(axes, looks.get(panel, SHARED_LOOK))
     axes.set_xlabel(
         f"{len(genes):,} genes with a non-zero weight (of {len(masks):,}), "
@@ -145,6 +127,29 @@ def masks(
         pad=0.01,
     )
     return figure
+
+
+def _draw_panel(axes: Axes, weights: np.ndarray, colour: ScalarMappable, label: str) -> None:
+    """Draw the weights [genes x factors] of a panel, a row for each factor."""
+    if weights.shape[1]:
+        axes.imshow(
+            _cells(weights).T,
+            aspect="auto",
+            interpolation="nearest",
+            cmap=colour.cmap,
+            norm=colour.norm,
+        )
+    else:
+        axes.text(0.5, 0.5, "all weights are zero", ha="center", va="center")
+    axes.set_ylabel(
+        literal(label),
+        rotation="horizontal",
+        horizontalalignment="right",
+        verticalalignment="center",
+        labelpad=9,
+    )
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color="0.8")
 
 
 def _draw_bars(axes: Axes, frequency: np.ndarray, look: Look) -> None:

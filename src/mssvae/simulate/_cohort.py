@@ -147,7 +147,13 @@ def cohort(
         varm={f"true_{name}": mask for name, mask in masks.items()},
     )
     adata.uns["truth"] = terms
-    adata.uns["source"] = {
+    adata.uns["source"] = _source(adata, seed)
+    return adata
+
+
+def _source(adata: ad.AnnData, seed: int) -> dict[str, object]:
+    """Return where the counts come from, as of a cohort that was read."""
+    return {
         "kind": "synthetic",
         "accessions": [],
         "files": {},
@@ -156,7 +162,6 @@ def cohort(
         "n_genes": adata.n_vars,
         "total_counts": int(adata.X.sum(dtype=np.float64)),
     }
-    return adata
 
 
 def made_up_processes(n: int = 200, seed: int = 0) -> pd.DataFrame:
