@@ -201,9 +201,9 @@ class TestUnits:
 
     @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e290])
     def test_extreme_scales(self, adata, scale):
-        expected = make_model(adata, "gaussian")._x
+        expected = make_model(adata, "gaussian")._data.x
         adata.X = adata.X.astype(np.float64) * scale
-        torch.testing.assert_close(make_model(adata, "gaussian")._x, expected)
+        torch.testing.assert_close(make_model(adata, "gaussian")._data.x, expected)
 
     def test_are_saved_and_loaded(self, adata, tmp_path):
         for standardise in (True, False):
