@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from types import EllipsisType
+from typing import Any
 
 import anndata
 import pandas as pd
@@ -27,8 +28,8 @@ from mssvae.fitting.decoders import (
 from mssvae.fitting.held_out import HeldOut
 from mssvae.fitting.linear.loop import fit_path, refit_linear
 from mssvae.fitting.linear.result import read_state, write
-from mssvae.fitting.selection import CANDIDATES, choose_numbers
-from mssvae.fitting.settings import FitSettings, changed, model_settings
+from mssvae.fitting.selection import CANDIDATES, Numbers, choose_numbers
+from mssvae.fitting.settings import FitSettings, ModelSettings, changed, model_settings
 from mssvae.fitting.surroundings import machine, own_surroundings
 from mssvae.moves.parts import Price
 from mssvae.results.assignment import assigned
@@ -145,7 +146,7 @@ class MSSVAE:
         return list(self._data.studies)
 
     @property
-    def settings(self) -> dict[str, object]:
+    def settings(self) -> ModelSettings:
         """What the model was made with."""
         return copy.deepcopy(self._settings)
 
@@ -165,9 +166,9 @@ class MSSVAE:
         self,
         preset: str = "default",
         *,
-        checkpoint: str | os.PathLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_seconds: float = 60,
-        **settings,
+        **settings: Any,
     ) -> "MSSVAE":
         """Train, and return the model itself.
 
@@ -207,9 +208,8 @@ class MSSVAE:
         try:
             fit_settings = self._resolved(fit_settings)
             about = self._settings, fit_settings, settings.keys()
-            self._history = fit_module(
-                self.module, self._data, *about, checkpoint, checkpoint_seconds
-            )
+            kept = checkpoint, checkpoint_seconds
+            self._history = fit_module(self.module, self._data, *about, *kept)
         except BaseException:  # Ctrl-C too: half a fit is nothing to go on from.
             self.module, self._settings, self._data = before
             self.module.eval()
@@ -221,7 +221,7 @@ class MSSVAE:
 
     @own_surroundings()
     def fit_path(
-        self, weights: Sequence[float], preset: str = "default", **settings
+        self, weights: Sequence[float], preset: str = "default", **settings: Any
     ) -> list["MSSVAE"]:
         """Return linear fits with several weights of the prior; the model itself stays as it is.
 
@@ -251,7 +251,7 @@ class MSSVAE:
         n = len(self._data)
         fit_settings = changed(preset, {**settings, "decoder": "linear"}).for_samples(n)
         model = copy.copy(self)
-        model._settings = self._settings | CANDIDATES.most(self._settings)
+        model._settings = {**self._settings, **CANDIDATES.most(self._settings)}
         model._data = self._data.in_units(fit_settings.standardise)
         arguments = linear_arguments(model._data, self.module, fit_settings)
         return [
@@ -467,7 +467,7 @@ class MSSVAE:
             result.obs[study_key] = pd.Categorical.from_codes(self._data.study, self.studies)
         return result
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one ``.npz`` file: arrays and JSON, no pickled code, no data.
 
         Parameters of the module by their names, and ``units.centre`` and ``units.scale`` if values
@@ -491,7 +491,7 @@ class MSSVAE:
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike,
+        path: str | os.PathLike[str],
         adata: anndata.AnnData,
         device: str | torch.device = "auto",
         *,
@@ -514,15 +514,17 @@ class MSSVAE:
             samples, features, values or studies.
         """
         saved = read_model(path)
-        where = {} if study_key is None else {"study_key": study_key}
+        settings = saved.settings
+        if study_key is not None:
+            settings["study_key"] = study_key
         if layer is not ...:
-            where["layer"] = layer
-        model = cls(adata, **saved.settings | where, device=device)
+            settings["layer"] = layer
+        model = cls(adata, **settings, device=device)
         model._data = saved.restore(model.module, model._data)
         model.fit_settings, model._history = saved.fit, saved.history
         return model
 
-    def manifest(self) -> dict:
+    def manifest(self) -> dict[str, Any]:
         """Return what is needed to repeat the fit: settings, seed, versions and machine."""
         return {
             "mssvae": __version__,
@@ -545,13 +547,13 @@ class MSSVAE:
         Chosen by linear fits to a part of the samples.
         """
 
-        def new_model(adata: anndata.AnnData, numbers: dict[str, int]) -> MSSVAE:
-            settings = self._settings | numbers | {"layer": None}
+        def new_model(adata: anndata.AnnData, numbers: Numbers) -> MSSVAE:
+            settings: ModelSettings = {**self._settings, **numbers, "layer": None}
             return MSSVAE(adata, **settings, device=self.device)
 
         held_out, n = self.held_out(CANDIDATES.share, self._settings["seed"]), len(self._data)
         chosen = choose_numbers(new_model, held_out, self._settings, fit_settings, n)
-        self._settings = self._settings | chosen.numbers
+        self._settings = {**self._settings, **chosen.numbers}
         self.module = new_module(self._data, self._settings)
         return n / chosen.weight
 
@@ -573,5 +575,5 @@ class MSSVAE:
         model.fit_settings, model._history = settings, history
         return model
 
-    def _fit_as_dict(self) -> dict | None:
+    def _fit_as_dict(self) -> dict[str, Any] | None:
         return asdict(self.fit_settings) if self.fit_settings else None

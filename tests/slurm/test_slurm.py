@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 from cluster import wait_for
-from test_workflow import MODEL, REPOSITORY, TOOLS, tables_of, tiny_simulations, write_own_files
+from workflows import MODEL, REPOSITORY, TOOLS, tables_of, tiny_simulations, write_own_files
 
 # The last file of a fit, and what comes after it.
 FITTED = "results/test/simulations/toy_rna/101/paper/model.npz"

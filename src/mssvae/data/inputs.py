@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anndata
 import numpy as np
@@ -219,7 +220,7 @@ class NewSamples:
 
 
 def read_new(
-    adata: anndata.AnnData, settings: Mapping[str, object], var_names: pd.Index
+    adata: anndata.AnnData, settings: Mapping[str, Any], var_names: pd.Index
 ) -> NewSamples:
     """Return new samples of a model with these settings and features.
 

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anndata
 import numpy as np
@@ -175,7 +176,7 @@ class ModelData:
         self,
         adata: anndata.AnnData | None,
         observed: Sequence[str] | None,
-        settings: Mapping[str, object],
+        settings: Mapping[str, Any],
         new_studies: bool,
     ) -> tuple[pd.Index, list[Samples]]:
         """Return the names of samples to infer from, and by study what of them is observed.

@@ -5,6 +5,7 @@ import io
 import os
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -30,13 +31,13 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path: str | os.PathLike, identity: Mapping[str, object], seconds: float
+        self, path: str | os.PathLike[str], identity: Mapping[str, object], seconds: float
     ) -> None:
         self.path, self.seconds = user_path(path), number("checkpoint_seconds", seconds, 0)
         self.identity = {key: str(value) for key, value in identity.items()}
         self._last = time.monotonic()
 
-    def load(self) -> dict[str, object] | None:
+    def load(self) -> dict[str, Any] | None:
         """Return the state that was saved last, with tensors on the CPU; None without a file.
 
         Raises

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 
@@ -18,25 +18,29 @@ from mssvae.fitting.linear.result import write
 from mssvae.fitting.networks.loop import fit
 from mssvae.fitting.nonlinearity import calls_for_networks
 from mssvae.fitting.selection import CANDIDATES
-from mssvae.fitting.settings import LINEAR_SETTINGS, FitSettings
+from mssvae.fitting.settings import LINEAR_SETTINGS, FitSettings, ModelSettings
 from mssvae.fitting.surroundings import device_name
 from mssvae.provenance import fit_sources_sha256
 
 log = logging.getLogger(__name__)
 
 
-def new_module(data: ModelData, settings: Mapping[str, object]) -> MultiStudyModule:
-    """Return a module with starting values, by the settings of a model."""
-    settings = {**settings, **CANDIDATES.most(settings)}
+def new_module(data: ModelData, settings: ModelSettings) -> MultiStudyModule:
+    """Return a module with starting values; of what is "auto" it has the most that may be."""
+    numbers = CANDIDATES.most(settings)
     # Other 64 bits of the seed, of any length, than training takes.
     seeds = np.random.SeedSequence(settings["seed"]).generate_state(3, np.uint64)
     module = MultiStudyModule(
         data.x.cpu(),
         len(data.studies),
-        *(settings[key] for key in ("n_shared", "n_specific", "hidden", "likelihood")),
+        numbers["n_shared"],
+        numbers["n_specific"],
+        settings["hidden"],
+        settings["likelihood"],
         int(seeds[2]),
     )
-    return module.to(data.device).eval()
+    module.to(data.device).eval()
+    return module
 
 
 def with_decoder(
@@ -63,7 +67,7 @@ def with_decoder(
 
 
 def identity(
-    model_settings: Mapping[str, object], settings: FitSettings, data: ModelData
+    model_settings: ModelSettings, settings: FitSettings, data: ModelData
 ) -> dict[str, object]:
     """Return all that the course of a fit follows from, the seed among the model's settings.
 
@@ -102,17 +106,17 @@ def linear_arguments(
 def fit_module(
     module: MultiStudyModule,
     data: ModelData,
-    model_settings: Mapping[str, object],
+    model_settings: ModelSettings,
     settings: FitSettings,
     given: Iterable[str],
-    checkpoint_path: str | os.PathLike | None,
+    checkpoint_path: str | os.PathLike[str] | None,
     checkpoint_seconds: float,
 ) -> pd.DataFrame:
     """Fit a module in place, and return the history.
 
     Parameters
     ----------
-    model_settings : mapping
+    model_settings : ModelSettings
         Of the model; has the seed of the sampler and the draws of the factors.
     settings : FitSettings
         With a decoder and a number for ``prior_scale``.

@@ -1,9 +1,9 @@
 """How many factors, and how strong a prior: chosen by samples that fits have not seen."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import anndata
 import numpy as np
@@ -16,9 +16,16 @@ from mssvae.fitting.held_out import (
     standard_error,
     warn_unless_better,
 )
-from mssvae.fitting.settings import FitSettings
+from mssvae.fitting.settings import FitSettings, ModelSettings
 
 log = logging.getLogger(__name__)
+
+
+class Numbers(TypedDict):
+    """Numbers of factors, as arguments of ``MSSVAE``."""
+
+    n_shared: int
+    n_specific: int
 
 
 @dataclass(frozen=True)
@@ -43,14 +50,14 @@ class Candidates:
     def sizes(self, n_shared: int | str, n_specific: int | str) -> list[tuple[int, int]]:
         """Return the pairs of numbers to try, given what is asked for: a number or "auto"."""
         n = len(self.n_shared)
-        shared = self.n_shared if n_shared == "auto" else (n_shared,) * n
-        specific = self.n_specific if n_specific == "auto" else (n_specific,) * n
+        shared = self.n_shared if isinstance(n_shared, str) else (n_shared,) * n
+        specific = self.n_specific if isinstance(n_specific, str) else (n_specific,) * n
         return list(zip(shared, specific, strict=True))
 
-    def most(self, settings: Mapping[str, object]) -> dict[str, int]:
+    def most(self, settings: ModelSettings) -> Numbers:
         """Return the numbers of a model's settings; of what is "auto", the most."""
-        sizes = self.sizes(settings["n_shared"], settings["n_specific"])
-        return dict(zip(("n_shared", "n_specific"), sizes[-1], strict=True))
+        n_shared, n_specific = self.sizes(settings["n_shared"], settings["n_specific"])[-1]
+        return {"n_shared": n_shared, "n_specific": n_specific}
 
 
 CANDIDATES = Candidates()
@@ -67,7 +74,7 @@ class Tried:
     scores: np.ndarray
 
     @property
-    def numbers(self) -> dict[str, int]:
+    def numbers(self) -> Numbers:
         """The numbers of factors, as arguments of ``MSSVAE``."""
         return {"n_shared": self.n_shared, "n_specific": self.n_specific}
 
@@ -75,7 +82,7 @@ class Tried:
 class LinearModel(Predicting, Protocol):
     """An ``MSSVAE``, as far as a choice among several goes by it."""
 
-    def fit_path(self, weights: Sequence[float], **settings: object) -> Sequence["LinearModel"]:
+    def fit_path(self, weights: Sequence[float], **settings: Any) -> Sequence["LinearModel"]:
         """Return linear fits with several weights of the prior."""
 
     @property
@@ -84,9 +91,9 @@ class LinearModel(Predicting, Protocol):
 
 
 def choose_numbers(
-    new_model: Callable[[anndata.AnnData, dict[str, int]], LinearModel],
+    new_model: Callable[[anndata.AnnData, Numbers], LinearModel],
     held_out: HeldOut,
-    settings: Mapping[str, object],
+    settings: ModelSettings,
     fit_settings: FitSettings,
     n_samples: int,
 ) -> Tried:
@@ -153,8 +160,8 @@ def choose(
         What a model has to be better than; else there is a warning.
     """
     tried: list[Tried] = []
-    best = None
     for size in sizes:
+        before = _best(tried) if tried else None
         now = [
             Tried(*size, weight, entries, held_out.scores(model))
             for weight, (entries, model) in zip(weights, fits(*size), strict=True)
@@ -166,15 +173,20 @@ def choose(
                 *(*size, one.weight, one.scores.mean(), one.entries),
             )
         tried += now
-        before, best = best, max(tried, key=lambda one: one.scores.mean())
-        if before is not None and _as_good(before.scores, best.scores):
+        if before is not None and _as_good(before.scores, _best(tried).scores):
             break
+    best = _best(tried)
     chosen = min(
         (one for one in tried if _as_good(one.scores, best.scores)), key=lambda one: one.entries
     )
     if chosen.entries:  # Without a factor the fit says so itself.
         warn_unless_better(chosen.scores, held_out.scores(means))
     return chosen
+
+
+def _best(tried: Sequence[Tried]) -> Tried:
+    """Return the fit with the best mean score."""
+    return max(tried, key=lambda one: float(one.scores.mean()))
 
 
 def _as_good(scores: np.ndarray, best: np.ndarray) -> bool:

@@ -1,8 +1,9 @@
 """How to train: the settings of a model and of a fit, and the presets."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -41,6 +42,18 @@ class Automatic:
 AUTOMATIC = Automatic()
 
 
+class ModelSettings(TypedDict):
+    """What a model is made with: the arguments of ``MSSVAE`` beside data and device."""
+
+    study_key: str
+    layer: str | None
+    likelihood: str
+    n_shared: int | str
+    n_specific: int | str
+    hidden: list[int]
+    seed: int
+
+
 def model_settings(
     study_key: str,
     layer: str | None,
@@ -49,7 +62,7 @@ def model_settings(
     n_specific: int | str,
     hidden: Sequence[int],
     seed: int,
-) -> dict[str, object]:
+) -> ModelSettings:
     """Return the arguments of ``MSSVAE`` as Python's own.
 
     Raises InputError, which names the argument, if one is of another type or out of range.
@@ -66,7 +79,7 @@ def model_settings(
         widths = []
     if len(widths) != 2:
         raise InputError(f"hidden must be two widths, such as (256, 128), not {hidden!r}")
-    settings = {
+    settings: ModelSettings = {
         "study_key": str(study_key),
         "layer": None if layer is None else str(layer),
         "likelihood": str(likelihood),
@@ -204,6 +217,13 @@ class FitSettings:
         steps_of_epoch = math.ceil(n_samples / self.batch_size)
         return replace(self, max_epochs=math.ceil(AUTOMATIC.steps / steps_of_epoch))
 
+    @property
+    def epochs(self) -> int:
+        """The number of epochs, which ``for_samples`` gives."""
+        if self.max_epochs is None:
+            raise ValueError("the number of epochs is not known: call for_samples first")
+        return self.max_epochs
+
     def product_precision(self, device: torch.device) -> torch.dtype | None:
         """Return what ``precision`` asks for on a device; None for that of the parameters."""
         if self.precision == "float32":
@@ -214,11 +234,11 @@ class FitSettings:
 
     def lambda0_at(self, epoch: int) -> float:
         """Return the spike rate of an epoch, counted from 0."""
-        return [rate for share, rate in self.lambda0 if epoch >= share * self.max_epochs][-1]
+        return [rate for share, rate in self.lambda0 if epoch >= share * self.epochs][-1]
 
     def scale(self, n_samples: int) -> float:
         """Return ``prior_scale`` as a number."""
-        if self.prior_scale == "auto":
+        if isinstance(self.prior_scale, str):  # Auto, which is the only one.
             linear = min(n_samples, AUTOMATIC.largest_linear_prior_scale)
             return AUTOMATIC.nonlinear_prior_scale if self.decoder == "nonlinear" else linear
         return n_samples if self.prior_scale is None else self.prior_scale
@@ -227,17 +247,17 @@ class FitSettings:
         """Return what the learning rates of an epoch, counted from 0, are multiplied with."""
         if self.restructure_from is None:
             return 1.0
-        left = self.max_epochs * (1 - AUTOMATIC.last_restructuring)
-        return min(1.0, (self.max_epochs - epoch) / left)
+        left = self.epochs * (1 - AUTOMATIC.last_restructuring)
+        return min(1.0, (self.epochs - epoch) / left)
 
     def restructuring_epochs(self) -> list[int]:
         """Return the epochs, counted from 0, before which the columns may be repaired."""
         if self.restructure_from is None:
             return []
         end = AUTOMATIC.last_restructuring + 1e-9  # That share belongs to them.
-        every = max(self.restructure_every, 0.5 / self.max_epochs)  # An epoch has one at most.
+        every = max(self.restructure_every, 0.5 / self.epochs)  # An epoch has one at most.
         shares = np.arange(self.restructure_from, end, every)
-        return sorted({round(share * self.max_epochs) for share in shares})
+        return sorted({round(share * self.epochs) for share in shares})
 
 
 def _plain(value: float) -> float:
@@ -251,7 +271,7 @@ def _positive(key: str, value: object) -> float:
     return _plain(value)
 
 
-def _ladder(rungs: object) -> tuple[tuple[float, float], ...]:
+def _ladder(rungs: Any) -> tuple[tuple[float, float], ...]:
     """Return ``lambda0`` as Python's numbers."""
     try:
         pairs = [tuple(rung) for rung in rungs]
@@ -272,7 +292,7 @@ def _ladder(rungs: object) -> tuple[tuple[float, float], ...]:
 def has_bfloat16(device: torch.device) -> bool:
     """Return whether a device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if not hasattr(torch.cpu, "get_capabilities"):  # As in the release that conda has.
         return False
     capabilities = torch.cpu.get_capabilities()
@@ -300,7 +320,7 @@ PRESETS = {
 }
 
 
-def changed(preset: str, settings: dict[str, object]) -> FitSettings:
+def changed(preset: str, settings: Mapping[str, Any]) -> FitSettings:
     """Return a preset with other settings; raise InputError if one is unknown."""
     if not isinstance(preset, str) or preset not in PRESETS:
         raise InputError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")

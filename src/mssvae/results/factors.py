@@ -1,7 +1,6 @@
 """The factors of a fitted model: their posteriors, and what each of them is."""
 
 import logging
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from mssvae.core.encoders import normal_kl
 from mssvae.core.module import MultiStudyModule
 from mssvae.data.model_data import ModelData
 from mssvae.data.validation import listed
+from mssvae.fitting.settings import ModelSettings
 from mssvae.results.tables import FactorTables, factor_table, factor_tables
 
 log = logging.getLogger(__name__)
@@ -126,14 +126,13 @@ def warn_without_factors(module: MultiStudyModule) -> None:
 
 
 def summary(
-    module: MultiStudyModule, data: ModelData, settings: Mapping[str, object], n_epochs: int
+    module: MultiStudyModule, data: ModelData, settings: ModelSettings, n_epochs: int
 ) -> str:
     """Return what a model is, in four lines.
 
     Parameters
     ----------
-    settings : mapping
-        Of the model.
+    settings : ModelSettings
     n_epochs : int
         That it was fitted in; 0 if it is not.
     """

@@ -17,7 +17,7 @@ from mssvae.data.files import atomic_path, user_path
 from mssvae.data.inputs import Units
 from mssvae.data.model_data import ModelData
 from mssvae.errors import InputError
-from mssvae.fitting.settings import FitSettings, model_settings
+from mssvae.fitting.settings import FitSettings, ModelSettings, model_settings
 
 # What a saved model knows of its data, in words for messages.
 DATA = {
@@ -55,7 +55,7 @@ class SavedModel:
         Of the file, for messages.
     about : dict
         What it was written with; has the version, and the keys of ``DATA``.
-    settings : dict
+    settings : ModelSettings
         Arguments of ``MSSVAE``.
     fit : FitSettings or None
         None if the model was not fitted.
@@ -65,7 +65,7 @@ class SavedModel:
 
     path: str | os.PathLike
     about: dict[str, object]
-    settings: dict[str, object]
+    settings: ModelSettings
     fit: FitSettings | None
     history: pd.DataFrame
     arrays: dict[str, np.ndarray]

@@ -47,7 +47,7 @@ class FactorTables:
 
     def kinds(self) -> pd.DataFrame:
         """Return one row per column: ``factor``, ``kind`` (shared or specific) and ``study``."""
-        rows = [(factor, "shared", None) for factor in self.shared]
+        rows: list[tuple[str, str, str | None]] = [(f, "shared", None) for f in self.shared]
         rows += [(f, "specific", study) for study, table in self.specific.items() for f in table]
         return pd.DataFrame(rows, columns=["factor", "kind", "study"])
 
@@ -76,9 +76,9 @@ def part_of(support: FactorTables, own: FactorTables) -> pd.DataFrame:
     Raises InputError if features, studies or factors are others, or entries are that ``own`` has
     not.
     """
-    same = support.specific.keys() == own.specific.keys()
-    table, wide = support.wide() if same else None, own.wide()
-    if not same or not (table.index.equals(wide.index) and table.columns.equals(wide.columns)):
+    wide = own.wide()
+    table = support.wide() if support.specific.keys() == own.specific.keys() else None
+    if table is None or not (table.index.equals(wide.index) and table.columns.equals(wide.columns)):
         raise InputError("support must have the features, studies and factors of model.support")
     table = table.astype(bool)
     if new := [name for name in table if (table[name] & ~wide[name]).any()]:

@@ -68,7 +68,7 @@ def fit(
         course.load_state_dict(saved)
         log.info("goes on after epoch %d, from %s", len(course.history), checkpoint.path)
     module.train()
-    epochs = progress(range(len(course.history), settings.max_epochs), settings.max_epochs)
+    epochs = progress(range(len(course.history), settings.epochs), settings.epochs)
     for epoch in epochs:
         if epoch == course.end:
             break
@@ -79,7 +79,7 @@ def fit(
         course.table_optimiser.drop_dead_columns()
         slabs = course.table_optimiser.slabs(settings.lambda0_at(epoch))
         course.history.append(history_row(course, parts, slabs, epoch))
-        tell(epochs, course.history[-1], settings.max_epochs)
+        tell(epochs, course.history[-1], settings.epochs)
         _judge(course, slabs, epoch)
         if checkpoint and checkpoint.is_due():
             checkpoint.save(course.state_dict())

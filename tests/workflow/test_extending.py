@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pandas as pd
-from test_workflow import snakemake, tiny_simulations, write_simulations
+from workflows import snakemake, tiny_simulations, write_simulations
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 TEXT = (REPOSITORY / "docs/extending.md").read_text()
 
 

@@ -20,7 +20,7 @@ from mssvae.data.files import sha256
 from mssvae.enrichment import write_gmt
 from mssvae.errors import InputError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAPPING = ROOT / "config" / "groups" / "platelet.tsv"
 # The first two samples list their characteristics in another order than the last two, and the
 # samples come in another order than in the counts.

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from drawings import drawn_texts
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,7 +26,7 @@ from mssvae.data.validation import MAX_GROUPS, validate_n_groups
 from mssvae.errors import InputError
 from mssvae.figures import _common, _text, group_colours, group_looks
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 NOTE = "synthetic data"
 TITLE = "Platelet transcriptomes"
 GROUPS = [
@@ -229,22 +230,6 @@ FIGURES = {
     ),
     "processes, no row": lambda: draw_processes(GROUPS, 50, 10, "specific", 5, 0),
 }
-
-
-def drawn_texts(figure, monkeypatch):
-    """Draw the figure; return the texts that were drawn and their boxes in pixels, [n x 4]."""
-    texts, boxes = [], []
-    draw = Text.draw
-
-    def record(self, renderer, *args, **kwargs):
-        draw(self, renderer, *args, **kwargs)
-        if self.get_text().strip():
-            texts.append(self.get_text())
-            boxes.append(self.get_window_extent(renderer).extents)
-
-    monkeypatch.setattr(Text, "draw", record)
-    FigureCanvasAgg(figure).draw()
-    return texts, np.array(boxes)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import (
+from workflows import (
     REPOSITORY,
     snakemake,
+    tables_of,
     tiny_simulations,
     write_config,
     write_own_files,
@@ -86,14 +87,6 @@ def embedded(report, name):
     """Return what the report holds under a name."""
     script = re.search(rf'<script id="{name}">\s*var \w+ = (.*?);\s*</script>', report, re.DOTALL)
     return json.loads(script.group(1))
-
-
-def tables_of(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*.tsv*"))
-        if "benchmarks" not in path.parts
-    }
 
 
 # The cohort.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PROFILES = REPOSITORY / "profiles"
 RULES = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
 BODIES = {

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from models import SHORT, SMALL, make_adata
 from scipy import sparse
-from test_model import SHORT, SMALL, make_adata
 
 import mssvae
 from mssvae.errors import InputError

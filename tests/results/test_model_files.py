@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from test_model import SHORT, SMALL, make_adata
+from models import SHORT, SMALL, make_adata
 
 import mssvae
 from mssvae.errors import InputError

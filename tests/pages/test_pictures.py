@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-SCRIPT = Path(__file__).parents[1] / "scripts/pictures.py"
+SCRIPT = Path(__file__).parents[2] / "scripts/pictures.py"
 
 
 def run(folder):

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from test_workflow import snakemake, write_config, write_own_files
+from workflows import snakemake, write_config, write_own_files
 
 from mssvae.data.files import sha256
 from mssvae.enrichment import MissingR, write_gmt
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 class TestWorkflowWithoutR:

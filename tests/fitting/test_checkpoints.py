@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_workflow import MODEL, snakemake, tiny_simulations, write_simulations
 from tqdm import tqdm
+from workflows import MODEL, snakemake, tiny_simulations, write_simulations
 
 import mssvae
 from mssvae import simulate

@@ -10,7 +10,7 @@ from mssvae import InputError
 from mssvae.pipeline.configs import checked_config
 from mssvae.pipeline.yaml_files import line_of, read_yaml
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 COHORT = """\
 run: test

@@ -14,7 +14,7 @@ import pytest
 
 from mssvae import cohorts
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def blocks():

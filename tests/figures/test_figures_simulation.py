@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawings import drawn_texts
 from matplotlib.colors import to_hex
-from test_figures import drawn_texts
 
 from mssvae import figures, replicates, simulate
 from mssvae.errors import InputError

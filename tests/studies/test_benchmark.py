@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_figures import drawn_texts
+from drawings import drawn_texts
 
 from mssvae import figures
 from mssvae.core.decoder import Decoder
@@ -28,7 +28,7 @@ from studies.benchmark import (
     phase_medians,
 )
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmark.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 SWEEPS = {
     "n_samples": (480, 960, 1920),
     "n_features": (250, 500, 1000, 2000),
