@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import mssvae
 from mssvae.moves import linear, networks
 
 REPOSITORY = Path(__file__).parents[1]
@@ -129,6 +130,23 @@ def test_numbers_that_decide_results_are_in_dataclasses(name):
                 if isinstance(one, ast.Constant) and isinstance(one.value, int | float)
             ]
             assert not numbers or names <= allowed or names == {"PRESETS"}, names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("cohorts", "enrichment", "evaluation", "factors", "figures", "metrics", "pages"),
+        *("preprocess", "replicates", "simulate"),
+    ],
+)
+def test_public_modules_are_there_by_both_ways(name):
+    assert import_module(f"mssvae.{name}") is getattr(mssvae, name)
+
+
+def test_public_names_are_those_of_their_modules():
+    assert mssvae.MSSVAE is import_module("mssvae.model").MSSVAE
+    assert mssvae.InputError is import_module("mssvae.errors").InputError
+    assert mssvae.consensus is mssvae.evaluation.consensus
 
 
 def without_docstrings(node):

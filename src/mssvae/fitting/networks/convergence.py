@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class InOrder:
+class AtRest:
     """When a fit has come to rest (docs/method.md, "The engine").
 
     Attributes
@@ -23,7 +23,7 @@ class InOrder:
     rounds: int = 2
 
 
-IN_ORDER = InOrder()
+AT_REST = AtRest()
 
 
 def has_converged(slabs: deque[list[Tensor]]) -> bool:
@@ -35,4 +35,4 @@ def has_converged(slabs: deque[list[Tensor]]) -> bool:
         return False
     before, now = slabs[0], slabs[-1]
     changed = sum(int((one ^ other).sum()) for one, other in zip(now, before, strict=True))
-    return changed < IN_ORDER.changed * sum(int(slab.sum()) for slab in now)
+    return changed < AT_REST.changed * sum(int(slab.sum()) for slab in now)

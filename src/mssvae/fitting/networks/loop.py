@@ -10,7 +10,7 @@ from torch import Tensor
 from mssvae.core.module import MultiStudyModule
 from mssvae.core.objective import backpropagate
 from mssvae.fitting.checkpoints import Checkpoint
-from mssvae.fitting.networks.convergence import IN_ORDER, has_converged
+from mssvae.fitting.networks.convergence import AT_REST, has_converged
 from mssvae.fitting.networks.course import Course
 from mssvae.fitting.networks.history import check_finite, history_row, tell
 from mssvae.fitting.progress import progress
@@ -94,7 +94,7 @@ def _repair(course: Course, epoch: int) -> None:
     moves = course.restructuring(epoch).run(last=last)
     course.table_optimiser.proximal = True
     course.n_in_order = course.n_in_order + 1 if moves.keys() <= {GROWN} else 0
-    course.rounds = course.rounds[1:] if course.n_in_order < IN_ORDER.rounds else []
+    course.rounds = course.rounds[1:] if course.n_in_order < AT_REST.rounds else []
     made = ", ".join(f"{move}: {count}" for move, count in moves.items())
     log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
 
