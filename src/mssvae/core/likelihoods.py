@@ -1,4 +1,4 @@
-"""Observation models: how the decoder's linear output becomes a distribution of the data.
+"""Likelihoods: how the decoder's linear output becomes a distribution of the data (eq. 2.2, 2.5).
 
 A likelihood owns its per-feature parameters, starts them from the data and scores a slice of the
 features. ``log_prob`` leaves out the terms that depend on the data alone; ``log_base`` gives them,
