@@ -5,7 +5,7 @@ rule fit_cohort:
     input:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
         source="results/{run}/cohorts/{cohort}/data/source.json",
-        code=library(*FIT_SOURCES),
+        code=library(*FIT_SOURCES, "results/*.py"),
     output:
         model="results/{run}/cohorts/{cohort}/fit/model.npz",
         masks="results/{run}/cohorts/{cohort}/fit/masks.tsv.gz",
@@ -46,7 +46,7 @@ rule fit_cohort:
 rule fit_subsample:
     input:
         selected="results/{run}/cohorts/{cohort}/data/selected.h5ad",
-        code=library(*FIT_SOURCES, "evaluation/*"),
+        code=library(*FIT_SOURCES, "evaluation/*", "results/*.py"),
     output:
         masks="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}/masks.tsv.gz",
         factors="results/{run}/cohorts/{cohort}/fit/subsamples/{subsample}/factors.tsv",

@@ -91,7 +91,9 @@ rule assign:
     input:
         data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
         model="results/{run}/simulations/{simulation}/{replicate}/{method}/model.npz",
-        code=library("model.py", "core/*.py", "moves/*.py", "results/*.py"),
+        code=library(
+            "model.py", "data/model_data.py", "core/*.py", "moves/*.py", "results/*.py"
+        ),
     output:
         masks="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/masks.tsv.gz",
         factors="results/{run}/simulations/{simulation}/{replicate}/{method}/assigned/factors.tsv",
