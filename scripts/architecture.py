@@ -14,12 +14,11 @@ LAYERS = [
     ["pages"],
     ["figures"],
     ["evaluation", "replicates"],
-    ["model", "metrics"],
+    ["model", "metrics", "cohorts", "enrichment", "factors", "preprocess", "simulate"],
     ["results"],
     ["fitting"],
     ["moves"],
     ["core"],
-    ["cohorts", "enrichment", "factors", "preprocess", "simulate"],
     ["data", "pipeline", "provenance"],
     ["errors", "logs"],
 ]

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import re
 import subprocess
 import sys
@@ -322,6 +323,7 @@ def measure(case: Case, variant: str) -> dict[str, float | int | str]:
     """
     answer = subprocess.run(
         [sys.executable, __file__],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},  # The same library.
         input=json.dumps({"case": asdict(case), "variant": variant}),
         stdout=subprocess.PIPE,
         text=True,

@@ -39,10 +39,13 @@ def imports(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and id(node) not in types:
             module = node.module.removeprefix("mssvae").removeprefix(".")
-            if node.module.split(".")[0] == "mssvae":
+            if node.module == "mssvae":  # Also by the names that it gives away.
+                yield from {mssvae._NAMES.get(name.name, name.name) for name in node.names} & set(
+                    MODULES
+                )
+            elif node.module.split(".")[0] == "mssvae":
                 for name in node.names:
-                    inner = f"{module}.{name.name}".removeprefix(".")
-                    yield from {inner, module} & MODULES.keys()
+                    yield from {f"{module}.{name.name}", module} & MODULES.keys()
 
 
 def test_every_room_has_a_layer():

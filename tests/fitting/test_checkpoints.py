@@ -281,6 +281,7 @@ class TestOtherFits:
         helpers = {"errors.py", "provenance.py", "data/__init__.py", "data/files.py"}
         names = ("__init__", "assignment", "factors", "model_files", "tables")
         helpers |= {f"results/{name}.py" for name in names}
+        helpers |= {"fitting/checkpoints.py", "fitting/progress.py"}
         assert loaded == set(FIT_SOURCES) | helpers
 
 

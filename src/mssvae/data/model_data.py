@@ -94,7 +94,8 @@ class ModelData:
         studies, study = read_studies(adata, study_key)
         values = read_matrix(adata, layer, likelihood, names)
         warn_of_constant_studies(values, study, studies)
-        data = cls(likelihood, *names, studies, study, values, None, values.to(device))
+        not_yet = torch.empty(0, device=device)
+        data = cls(likelihood, *names, studies, study, values, None, not_yet)
         return data.in_units(standardise=True)
 
     def in_units(self, standardise: bool) -> "ModelData":
