@@ -8,7 +8,7 @@ import anndata as ad
 import torch
 
 from mssvae import MSSVAE, evaluation
-from mssvae.files import write_table
+from mssvae.data.files import write_table
 
 paths = snakemake.input
 torch.set_num_threads(snakemake.threads)

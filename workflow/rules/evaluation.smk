@@ -69,7 +69,7 @@ rule replication:
     input:
         unpack(other_cohort),
         filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
-        code=library("evaluation/*", *FIT_SOURCES),
+        code=library(*FIT_SOURCES, "evaluation/*", "results/*.py"),
     output:
         table=report(
             "results/{run}/cohorts/{cohort}/tables/replication.tsv",

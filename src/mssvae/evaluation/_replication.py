@@ -4,12 +4,12 @@ import anndata
 import numpy as np
 import pandas as pd
 
+from mssvae.data.inputs import read_new
+from mssvae.data.validation import whole
 from mssvae.evaluation._projection import projected
 from mssvae.evaluation._unseen import unseen
-from mssvae.held_out import StudyMeans
-from mssvae.inputs import read_new
+from mssvae.fitting.held_out import StudyMeans
 from mssvae.model import MSSVAE
-from mssvae.validation import whole
 
 
 def replication(
