@@ -50,3 +50,30 @@ def test_what_cannot_be_projected_is_refused(model):
     adata.var_names = [f"x{j}" for j in range(90)]
     with pytest.raises(InputError, match="features that the model does not have: 'x0'"):
         evaluation.projected(model)(adata)
+
+
+class TestReplication:
+    def test_planted_factors_come_back_and_those_of_other_genes_do_not(self, model):
+        other = studies(["c", "d"], seed=2)[:, 10:].copy()
+        other.var_names = [*other.var_names[:-1], "not in the model"]
+        table = evaluation.replication(model, other, splits=2, seed=5)
+        assert table.columns.tolist() == ["split", "method", "score"]
+        scores = table.pivot_table("score", index="split", columns="method")
+        assert scores.index.tolist() == [5, 6]
+        assert (abs(scores["projected"] - scores["fitted there"]) < 0.1).all()
+        for control in ("study means", "permuted"):
+            assert (scores["projected"] > scores[control] + 0.2).all()
+        known = other[:, :-1].copy()
+        projected = evaluation.unseen(evaluation.projected(model), known, seed=6)
+        assert scores.loc[6, "projected"] == pytest.approx(projected)
+
+    def test_what_cannot_be_compared_is_refused(self, model):
+        other = studies(["c", "d"], seed=2)
+        with pytest.raises(InputError, match="splits must be a whole number, at least 1"):
+            evaluation.replication(model, other, splits=0)
+        unfitted = MSSVAE(other, n_shared=2, n_specific=1, device="cpu")
+        with pytest.raises(InputError, match="needs a model with a linear fit to counts"):
+            evaluation.replication(unfitted, other)
+        other.var_names = [f"x{j}" for j in range(90)]
+        with pytest.raises(InputError, match="none of the 90 features of the model, such as 'g0'"):
+            evaluation.replication(model, other)

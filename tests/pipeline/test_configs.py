@@ -208,14 +208,33 @@ class TestTypes:
         asked = config(COHORT + "    evaluation: {weights: [2]}\n")["cohorts"]["mine"]
         assert asked["evaluation"] == {"weights": [2], "peers": [5, 15], "share": 0.2}
 
+    def test_replication_is_of_another_cohort(self, config):
+        assert "replication" not in config(COHORT)["cohorts"]["mine"]
+        text = COHORT + "    replication: {of: other}\n"
+        with pytest.raises(InputError, match=r"line 10: .*the config has no other cohort 'other'"):
+            config(text)
+        with pytest.raises(InputError, match=r"mine: replication: of: .* no other cohort 'mine'"):
+            config(text.replace("other", "mine"))
+        both = config(text + "  other: {title: Other, source: synthetic}\n")
+        assert both["cohorts"]["mine"]["replication"] == {"of": "other"}
+
+    def test_variables_in_paths_must_be_set(self, config, monkeypatch):
+        text = COHORT.replace("counts.tsv", "$MY_DATA/counts.tsv")
+        monkeypatch.setenv("MY_DATA", "somewhere")
+        assert config(text)["cohorts"]["mine"]["counts"] == "$MY_DATA/counts.tsv"
+        monkeypatch.delenv("MY_DATA")
+        with pytest.raises(InputError, match=r"line 6: .*counts: .*variable MY_DATA is not set"):
+            config(text)
+
     def test_lists_of_simulations_are_numbers(self, config):
         text = SIMULATION.replace("n_samples: 40", "n_samples: [4e1, 30], layout: blocks")
         data = config(text)["simulations"]["settings"]["toy"]["data"]
         assert data == {"n_samples": [40, 30], "layout": "blocks"}
 
-    @pytest.mark.parametrize("name", ["config", "quick", "whole"])
-    def test_our_configs_mean_what_yaml_says(self, name):
+    @pytest.mark.parametrize("name", ["config", "quick", "whole", "replication"])
+    def test_our_configs_mean_what_yaml_says(self, name, monkeypatch):
         """They have neither names nor numbers that YAML takes for something else."""
+        monkeypatch.setenv("MSSVAE_DATA", "data")
         path = REPOSITORY / "config" / f"{name}.yaml"
         plain = yaml.safe_load(path.read_text())
         assert checked_config(read_yaml(path), SCHEMA) == checked_config(plain, SCHEMA)

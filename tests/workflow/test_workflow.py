@@ -68,6 +68,20 @@ class TestConfig:
         assert answer.returncode == 0, answer.stdout + answer.stderr
         assert "results/whole/cohorts/whole/figures/specific_processes.pdf" in answer.stdout
 
+    def test_factors_of_one_cohort_on_another_are_planned_where_they_are_asked_for(self, tmp_path):
+        """Also in the default target, through the page of tables."""
+        folder = tmp_path / "GSE158508"
+        folder.mkdir()
+        for name in ("counts", "samples"):
+            (folder / f"{name}.csv.gz").touch()
+        config = ("--configfile", "config/replication.yaml")
+        answer = snakemake("-n", "--forceall", *config, MSSVAE_DATA=str(tmp_path))
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        plan = answer.stdout
+        assert "results/replication/cohorts/ovarian/tables/replication.tsv" in plan
+        assert "results/replication/cohorts/platelet/fit/model.npz" in plan
+        assert "results/replication/cohorts/platelet/tables/replication.tsv" not in plan
+
     def test_every_setting_of_a_fit_is_in_the_schema(self):
         schema = yaml.safe_load(SCHEMA.read_text())
         settings = {field.name for field in fields(FitSettings)}
@@ -155,12 +169,13 @@ class TestConfig:
         assert "cohort_counts" in output
         assert "none.tsv" in output
 
-    def test_files_may_be_in_the_home_folder(self, tmp_path, monkeypatch):
-        home = tmp_path / "home"
-        home.mkdir()
-        write_own_files(home)
-        monkeypatch.setenv("HOME", str(home))
-        code, output = self.plan(tmp_path, counts="~/counts.tsv.gz", samples="~/samples.tsv")
+    def test_files_may_be_in_folders_of_the_environment(self, tmp_path, monkeypatch):
+        folder = tmp_path / "home"
+        folder.mkdir()
+        write_own_files(folder)
+        monkeypatch.setenv("HOME", str(folder))
+        monkeypatch.setenv("MY_DATA", str(folder))
+        code, output = self.plan(tmp_path, counts="~/counts.tsv.gz", samples="$MY_DATA/samples.tsv")
         assert code == 0, output
 
 

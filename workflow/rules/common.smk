@@ -77,6 +77,8 @@ ENRICHED = [
 ]
 # Those whose fits are scored on unseen samples.
 EVALUATED = [name for name, cohort in COHORTS.items() if "evaluation" in cohort]
+# Those on which the shared factors of another one are tried.
+REPLICATING = [name for name, cohort in COHORTS.items() if "replication" in cohort]
 # Those that are fitted to random shares of their samples too.
 SUBSAMPLED = [name for name, cohort in COHORTS.items() if cohort["stability"]["n_runs"]]
 SIMULATIONS = config.get(
@@ -123,17 +125,22 @@ def library(*patterns):
     )
 
 
+def full_path(path):
+    """A path with the home folder for ~, and with the values of environment variables."""
+    return os.path.expanduser(os.path.expandvars(path))
+
+
 def cohort_inputs(wildcards):
     """What the source of a cohort's counts needs, by name."""
     cohort = COHORTS[wildcards.cohort]
     if cohort["source"] == "files":
-        counts = Path(cohort["counts"]).expanduser()
+        counts = Path(full_path(cohort["counts"]))
         # A Matrix Market file has the names of genes and samples beside it, maybe with a part of
         # its name before theirs.
         names = ("genes", "features", "barcodes") if ".mtx" in counts.suffixes else ()
         return {
             "counts": str(counts),
-            "samples": os.path.expanduser(cohort["samples"]),
+            "samples": full_path(cohort["samples"]),
             "names": [
                 str(path)
                 for name in names
@@ -174,6 +181,16 @@ def tested_on(wildcards):
 def annotation_of_tests(wildcards):
     """GO gene sets of the annotation that the engine tests on, whichever it is."""
     return GO_SETS if tested_on(wildcards) or not GO_FILE else GO_SETS_OF_R
+
+
+def other_cohort(wildcards):
+    """The fit whose shared factors are tried on a cohort, and the counts that it was made from."""
+    other = COHORTS[wildcards.cohort]["replication"]["of"]
+    folder = f"results/{{run}}/cohorts/{other}"
+    return {
+        "model": f"{folder}/fit/model.npz",
+        "selected": f"{folder}/data/selected.h5ad",
+    }
 
 
 def data_folder(wildcards):
@@ -294,6 +311,7 @@ def cohort_tables():
         for table in [
             *tables,
             *(["unseen"] if cohort in EVALUATED else []),
+            *(["replication"] if cohort in REPLICATING else []),
             *(["stability"] if cohort in SUBSAMPLED else []),
             *(of_processes if cohort in ENRICHED else []),
         ]

@@ -63,3 +63,34 @@ rule figure_unseen:
         "Drawing the scores of cohort {wildcards.cohort} on unseen samples"
     script:
         "../../scripts/figure_unseen.py"
+
+
+rule replication:
+    input:
+        unpack(other_cohort),
+        filtered="results/{run}/cohorts/{cohort}/qc/filtered.h5ad",
+        code=library(*FIT_SOURCES, "evaluation/*", "results/*.py"),
+    output:
+        table=report(
+            "results/{run}/cohorts/{cohort}/tables/replication.tsv",
+            caption="../report/replication.rst",
+            category="Cohort {cohort}",
+            subcategory="Tables",
+            labels={"table": "Shared factors of another cohort"},
+        ),
+    log:
+        "results/{run}/logs/{cohort}/replication.log",
+    benchmark:
+        "results/{run}/benchmarks/{cohort}/replication.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=240,
+    params:
+        seed=config["seed"],
+    message:
+        "Trying the shared factors of another cohort on samples of cohort {wildcards.cohort}"
+    script:
+        "../../scripts/replication.py"

@@ -4,8 +4,9 @@
 counts alone; ``split_counts_overdispersed`` is right where the inverse dispersions are known.
 ``path`` has ``unseen`` along the weight of the prior, beside study means and dense models.
 ``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples;
-``peer_gene_sets`` are of other models; ``projected`` takes factors to other studies. Scores
-against a truth are in ``mssvae.metrics``.
+``peer_gene_sets`` are of other models; ``projected`` takes factors to other studies, and
+``replication`` tells whether they come back there. Scores against a truth are in
+``mssvae.metrics``.
 """
 
 from mssvae.evaluation._agreement import agreement
@@ -20,6 +21,7 @@ from mssvae.evaluation._consensus import (
 from mssvae.evaluation._gene_sets import peer_gene_sets
 from mssvae.evaluation._path import path
 from mssvae.evaluation._projection import projected
+from mssvae.evaluation._replication import replication
 from mssvae.evaluation._splitting import split_counts, split_counts_overdispersed
 from mssvae.evaluation._unseen import unseen
 from mssvae.fitting.held_out import held_out_samples
@@ -33,6 +35,7 @@ __all__ = [
     "path",
     "peer_gene_sets",
     "projected",
+    "replication",
     "seed_of_run",
     "split_counts",
     "split_counts_overdispersed",

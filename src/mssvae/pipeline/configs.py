@@ -151,7 +151,15 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
     cohorts = config.get("cohorts", {})
     yield from _alike(["cohorts"], cohorts)
     for name, cohort in cohorts.items():
-        yield from _lambda0(["cohorts", name, "fit"], cohort["fit"])
+        keys = ["cohorts", name]
+        yield from _lambda0([*keys, "fit"], cohort["fit"])
+        for key in ("counts", "samples"):
+            for variable in re.findall(r"\$(\w+)", cohort.get(key, ""), re.ASCII):
+                if variable not in os.environ:
+                    yield [*keys, key], f"the environment variable {variable} is not set"
+        others = [None, *(other for other in cohorts if other != name)]
+        if (of := cohort.get("replication", {}).get("of")) not in others:
+            yield [*keys, "replication", "of"], f"the config has no other cohort {of!r}"
     if "simulations" not in config:
         return
     simulations = ["simulations"]
