@@ -482,8 +482,8 @@ class TestSampler:
             assert sorted(torch.cat(drawn[first : first + 3]).tolist()) == list(range(11))
 
     def test_some_features_a_step_find_what_all_do(self):
-        adata = make_adata("gaussian", n=200)
-        adata.X += 3 * np.random.default_rng(1).normal(size=(200, 1)).astype(np.float32)
+        adata = make_adata("gaussian", n=100)
+        adata.X += 3 * np.random.default_rng(1).normal(size=(100, 1)).astype(np.float32)
         all_, some = (
             mssvae.MSSVAE(adata, likelihood="gaussian", **SMALL).fit(
                 decoder="nonlinear",

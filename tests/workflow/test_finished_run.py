@@ -56,12 +56,19 @@ IN_THE_REPORT = {
 }
 
 
+def simulations():
+    """The tiny ones, each with one method."""
+    simulations = tiny_simulations()
+    del simulations["settings"]["toy"]["methods"]["paper"]
+    return simulations
+
+
 @pytest.fixture(scope="module")
 def run(r, tmp_path_factory):
     """The folder of a finished run, and its config."""
     folder = tmp_path_factory.mktemp("run")
     cohort = write_own_files(folder) | {"stability": {"n_runs": 2}}
-    content = {"run": "test", "cohorts": {"mine": cohort}, "simulations": tiny_simulations()}
+    content = {"run": "test", "cohorts": {"mine": cohort}, "simulations": simulations()}
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(content, sort_keys=False))
     answer = snakemake("--configfile", config, folder=folder)
@@ -202,7 +209,7 @@ def test_scores_are_of_the_reported_replicates(folder):
     assert scores.columns.tolist() == [
         *("simulation", "method", "replicate", "stage", "part", "metric", "value")
     ]
-    assert scores["method"].unique().tolist() == ["paper", "default"]
+    assert scores["method"].unique().tolist() == ["default"]
     assert scores["replicate"].unique().tolist() == [101, 102]
     assert scores["stage"].unique().tolist() == ["trained", "assigned"]
     assert {"consensus", "disentanglement", "n_factors"} <= set(scores["metric"])
@@ -220,12 +227,12 @@ def test_one_table_has_the_summaries_of_all(folder):
 
 def test_settings_have_a_column_for_every_method(folder):
     settings = pd.read_csv(folder / "results/test/tables/settings.tsv", sep="\t", index_col=0)
-    assert settings.columns.tolist() == ["toy/paper", "toy/default", "toy_rna/paper", "mine"]
+    assert settings.columns.tolist() == ["toy/default", "toy_rna/paper", "mine"]
     settings = settings.drop(columns="mine")
     rates = settings.loc["Learning Rate (not W)"].astype(float)
-    assert rates.tolist() == [0.001, 0.01, 0.001]
+    assert rates.tolist() == [0.01, 0.001]
     likelihoods = settings.loc["likelihood"]
-    assert likelihoods.tolist() == ["gaussian", "gaussian", "negative_binomial"]
+    assert likelihoods.tolist() == ["gaussian", "negative_binomial"]
 
 
 def test_seeds_follow_from_the_replicate_and_are_written_down(folder):
@@ -235,10 +242,9 @@ def test_seeds_follow_from_the_replicate_and_are_written_down(folder):
         source = json.loads((path / "source.json").read_text())
         assert (source["kind"], source["simulator"]) == ("simulation", "gaussian")
         assert source["seed"] == wanted["data"]
-        for method in ("paper", "default"):
-            manifest = json.loads((path / method / "manifest.json").read_text())
-            assert manifest["settings"]["seed"] == wanted["fit"]
-            assert manifest["source"] == source
+        manifest = json.loads((path / "default/manifest.json").read_text())
+        assert manifest["settings"]["seed"] == wanted["fit"]
+        assert manifest["source"] == source
 
 
 def test_truth_and_fit_have_the_same_tables(folder):
@@ -246,30 +252,30 @@ def test_truth_and_fit_have_the_same_tables(folder):
     for table, index in (("masks.tsv.gz", "feature"), ("latent.tsv.gz", "sample")):
         true, fitted = (
             pd.read_csv(replicate / part / table, sep="\t", index_col=index)
-            for part in ("truth", "paper")
+            for part in ("truth", "default")
         )
         assert true.index.equals(fitted.index)
     assert list(true) == ["shared_01", "shared_02", "shared_03", "study_1_01", "study_2_01"]
 
 
 def test_another_method_leaves_the_fits_there_are(folder, tmp_path):
-    simulations = tiny_simulations()
-    simulations["settings"]["toy"]["methods"]["other"] = {"max_epochs": 1}
-    config = write_simulations(tmp_path, simulations)
+    changed = simulations()
+    changed["settings"]["toy"]["methods"]["other"] = {"max_epochs": 1}
+    config = write_simulations(tmp_path, changed)
     target = f"{TOY}/summary.csv"
     answer = snakemake("-n", target, "--configfile", config, folder=folder)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     output = answer.stdout + answer.stderr
     assert "Fitting method other" in output
-    assert "Fitting method paper" not in output
+    assert "Fitting method default" not in output
 
 
 def test_development_replicates_run_when_asked_for(run):
     folder, config = run
-    target = f"{TOY}/1/paper/scores.tsv"
+    target = f"{TOY}/1/default/scores.tsv"
     answer = snakemake("-n", target, "--configfile", config, folder=folder)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    target = f"{TOY}/2/paper/scores.tsv"
+    target = f"{TOY}/2/default/scores.tsv"
     answer = snakemake("-n", target, "--configfile", config, folder=folder)
     assert answer.returncode != 0
 

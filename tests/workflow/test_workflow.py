@@ -202,12 +202,13 @@ class TestGeneNames:
 
     def test_without_enrichment_everything_else_is_made_with_any_names(self, symbols):
         folder, cohort = symbols
+        del cohort["evaluation"]
         config = write_config(folder, cohort | {"enrichment": {"engine": "none"}})
         answer = snakemake("--configfile", config, folder=folder)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         results = folder / "results/test"
         figures = {path.stem for path in (results / "cohorts/mine/figures").glob("*.pdf")}
-        assert figures == {"qc", "convergence", "masks", "unseen"}
+        assert figures == {"qc", "convergence", "masks"}
         assert "SYM0" in (results / "explorer.html").read_text()
         tables = (results / "tables.html").read_text()
         assert "cohorts/mine/tables/factors.tsv" in tables

@@ -30,7 +30,7 @@ def fetch(
     data_folder: str | os.PathLike | None,
     cache: str | os.PathLike,
     attempts: int = 3,
-    wait: float = 5.0,
+    wait: float = 2.0,
     timeout: float = 30.0,
 ) -> Path:
     """Return the path of a file: in the data folder, else in the cache, else downloaded to it.
