@@ -192,7 +192,8 @@ def read_values(
     # Single precision does for counts; of other values a large mean may leave few digits.
     matrix = matrix.astype(np.float32 if counts else np.float64)
     values = np.ascontiguousarray(dense(matrix))
-    bad = ~(np.abs(values) < _LARGEST)
+    largest = min(_LARGEST, float(np.finfo(values.dtype).max))
+    bad = ~(np.abs(values) < largest)
     refuse(bad, where, "missing, infinite or above 1e300: remove or impute such values", place)
     return torch.from_numpy(values)
 
