@@ -47,7 +47,7 @@ test-slurm: setup
 	.venv/bin/python -m pytest tests/slurm
 
 test-fresh:
-	@$(PYTHON) scripts/test_fresh.py
+	@$(PYTHON) tests/fresh/two_commands.py
 
 benchmark: setup
 	.venv/bin/python scripts/benchmark.py

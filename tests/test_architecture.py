@@ -14,7 +14,7 @@ from mssvae.moves import linear, networks
 
 REPOSITORY = Path(__file__).parents[1]
 LIBRARY = REPOSITORY / "src/mssvae"
-HOUSE = runpy.run_path(str(REPOSITORY / "scripts/architecture.py"))
+HOUSE = runpy.run_path(str(REPOSITORY / "docs/architecture.py"))
 MODULES = {
     ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__"): path
     for path in LIBRARY.rglob("*.py")
@@ -69,7 +69,7 @@ def test_imports_do_not_go_in_circles():
 
 
 def test_the_page_is_up_to_date():
-    """If not: `python scripts/architecture.py`."""
+    """If not: `python docs/architecture.py`."""
     assert HOUSE["PAGE"].read_text() == HOUSE["page"]()
 
 

@@ -39,9 +39,9 @@ def closed():
     return stream
 
 
-def run(monkeypatch, stream, epochs=range(3), total=3):
+def run(monkeypatch, stream, epochs=range(3), **how):
     monkeypatch.setattr(sys, "stderr", stream)
-    bar = progress(epochs, total)
+    bar = progress(epochs, **how)
     for _ in bar:
         bar.set_postfix(elbo="1.0", refresh=False)
 
@@ -54,9 +54,22 @@ def test_what_is_no_terminal_has_no_bar(monkeypatch, stream):
 
 def test_a_terminal_has_a_bar_that_starts_where_training_does(monkeypatch):
     stream = Terminal()
-    run(monkeypatch, stream, range(2, 5), 5)
+    run(monkeypatch, stream, range(2, 5), done=2)
     assert "2/5" in stream.text
     assert "5/5" in stream.text
+
+
+def test_the_bar_of_one_fit_is_below_that_of_all_and_goes_with_it(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    for _ in progress(range(2), "consensus", "fit"):
+        for _ in progress(range(3)):
+            pass
+    lines = stream.text.split("\n")
+    assert "consensus" in lines[0]
+    assert "fit: " in lines[1]
+    assert lines[-1].strip("\r ") == ""
+    assert "2/2" in stream.text
 
 
 @pytest.mark.parametrize("shell", [SimpleNamespace(kernel=object()), SimpleNamespace(), None])

@@ -1,4 +1,7 @@
-"""Finding or downloading the files of public datasets."""
+"""Finding or downloading the files of public datasets.
+
+pooch could stand for ``_download`` alone, and would name a file before its archive is checked.
+"""
 
 import http.client
 import logging

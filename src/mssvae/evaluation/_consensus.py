@@ -16,6 +16,7 @@ from mssvae.data.validation import number, whole
 from mssvae.errors import InputError
 from mssvae.evaluation._agreement import agreement, match, parts
 from mssvae.fitting.linear.tuning import LOADINGS
+from mssvae.fitting.progress import progress
 from mssvae.results.tables import FactorTables
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def consensus(
     n_runs, seed = whole("n_runs", n_runs), whole("seed", seed, at_least=0)
     reference = fit(adata, seed)
     runs = []
-    for run in range(1, n_runs + 1):
+    for run in progress(range(1, n_runs + 1), "consensus", "fit"):
         log.info("run %d of %d", run, n_runs)
         samples = adata
         if share is not None:

@@ -7,7 +7,6 @@ from typing import Protocol
 import anndata
 import numpy as np
 import pandas as pd
-from scipy.stats import nbinom, norm
 
 from mssvae.data.matrices import dense
 from mssvae.data.validation import number, whole
@@ -170,6 +169,8 @@ def warn_unless_better(scores: np.ndarray, means: np.ndarray) -> None:
 
 def _gaussian(x: np.ndarray, mean: np.ndarray, y: np.ndarray, mean_y: np.ndarray) -> np.ndarray:
     """Return log densities of y by the noise of x."""
+    from scipy.stats import norm  # Here, as to load it takes a second.
+
     variance = ((x - mean) ** 2).mean(0) + SCORING.least_variance
     return norm(mean_y, np.sqrt(variance)).logpdf(y)
 
@@ -182,5 +183,7 @@ def _counts(x: np.ndarray, mean: np.ndarray, y: np.ndarray, mean_y: np.ndarray) 
 
 
 def _log_nb(x: np.ndarray, mean: np.ndarray, theta: np.ndarray | float) -> np.ndarray:
+    from scipy.stats import nbinom  # Here, as to load it takes a second.
+
     mean = np.maximum(mean, SCORING.least_mean)
     return nbinom(theta, theta / (theta + mean)).logpmf(x)

@@ -1,23 +1,27 @@
 """A progress bar where somebody can see it."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tqdm import tqdm
 
 
-def progress(epochs: range, total: int) -> tqdm:
-    """Return a bar around the epochs to come, out of ``total``.
+def progress(
+    steps: Sequence[Any], name: str = "fit", unit: str = "epoch", done: int = 0
+) -> "tqdm[Any]":
+    """Return a bar around the steps to come, after those that are done already.
 
     It is shown on standard error if that is a terminal, and in notebooks; elsewhere it would fill a
-    log, or there is nothing to write to.
+    log, or there is nothing to write to. A bar of one of several fits is below that of all.
     """
     return tqdm(
-        epochs,
-        "fit",
-        total=total,
-        initial=total - len(epochs),
-        unit="epoch",
+        steps,
+        name,
+        total=done + len(steps),
+        initial=done,
+        unit=unit,
+        leave=None,
         disable=not (_is_terminal(sys.stderr) or _in_notebook()),
     )
 

@@ -16,6 +16,7 @@ from mssvae.fitting.held_out import (
     standard_error,
     warn_unless_better,
 )
+from mssvae.fitting.progress import progress
 from mssvae.fitting.settings import FitSettings, ModelSettings
 
 log = logging.getLogger(__name__)
@@ -160,17 +161,17 @@ def choose(
         What a model has to be better than; else there is a warning.
     """
     tried: list[Tried] = []
-    for size in sizes:
+    for n_shared, n_specific in progress(sizes, "numbers of factors", "pair"):
         before = _best(tried) if tried else None
         now = [
-            Tried(*size, weight, entries, held_out.scores(model))
-            for weight, (entries, model) in zip(weights, fits(*size), strict=True)
+            Tried(n_shared, n_specific, weight, entries, held_out.scores(model))
+            for weight, (entries, model) in zip(weights, fits(n_shared, n_specific), strict=True)
         ]
         for one in now:
             log.info(
                 "%d shared factors, %d of each study, prior times %g: %.4f on samples held out, "
                 "%d entries",
-                *(*size, one.weight, one.scores.mean(), one.entries),
+                *(n_shared, n_specific, one.weight, one.scores.mean(), one.entries),
             )
         tried += now
         if before is not None and _as_good(before.scores, _best(tried).scores):

@@ -1,4 +1,8 @@
-"""The page that shows the tables of a run."""
+"""The page that shows the tables of a run.
+
+Plain HTML, which needs no script: a browser finds text in it, and it prints. itables would bring
+sorting, and hide every table until its 600 kB of scripts have run.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

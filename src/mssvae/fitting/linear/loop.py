@@ -78,7 +78,7 @@ def fit_path(
     All go on from one fit with all loadings, before which the prior has no say.
     """
     total = SCHEDULE.dense + len(weights) * (len(rates) * SCHEDULE.rung + SCHEDULE.held)
-    with progress(range(total), total) as bar, extreme_values_are_told():
+    with progress(range(total)) as bar, extreme_values_are_told():
         dense = Course(start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific), [])
         dense.until_still(bar, SCHEDULE.dense, selects=False)
         for weight in weights:
@@ -150,7 +150,7 @@ def refit_linear(
     parameters.loadings = parameters.loadings * support
     course = Course(state, history.to_dict("records"), rate)
     state.price = entry_price(state, rate, lambda1, weight)
-    with progress(range(SCHEDULE.held), SCHEDULE.held) as bar:
+    with progress(range(SCHEDULE.held)) as bar:
         course.until_still(bar, SCHEDULE.held, selects=False, grows=False)
     update_posteriors(state)
     return pd.DataFrame(course.history)

@@ -68,7 +68,8 @@ def fit(
         course.load_state_dict(saved)
         log.info("goes on after epoch %d, from %s", len(course.history), checkpoint.path)
     module.train()
-    epochs = progress(range(len(course.history), settings.epochs), settings.epochs)
+    done = len(course.history)
+    epochs = progress(range(done, settings.epochs), done=done)
     for epoch in epochs:
         if epoch == course.end:
             break

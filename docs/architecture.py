@@ -7,7 +7,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 LIBRARY = REPOSITORY / "src/mssvae"
 PAGE = REPOSITORY / "docs/architecture.md"
-START, END = "<!-- made by scripts/architecture.py -->\n", "<!-- end -->"
+START, END = "<!-- made by docs/architecture.py -->\n", "<!-- end -->"
 
 # From the top down: a room imports from the layers below its own, and from itself.
 LAYERS = [

@@ -1,7 +1,7 @@
 """The README's two commands on a Debian with Python, venv, make and git, and nothing else.
 
-Then their set-up once more, for a user who is not root and has no R. `test_fresh.py setup` does the
-set-up alone, of both.
+Then their set-up once more, for a user who is not root and has no R. `two_commands.py setup` does
+the set-up alone, of both.
 
 The systems are made for it from the package sources of this machine. What apt, pip and TLS are
 told here (proxies, certificates, indexes) they are told there too; nothing else is taken over.
@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mssvae"
 PACKAGES = "python3,python3-venv,make,git"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
