@@ -499,7 +499,7 @@ class TestSampler:
         assert elbo[1] - start > 0.8 * (elbo[0] - start) > 5
 
     def test_a_batch_without_or_with_one_sample_of_a_study_is_no_problem(self):
-        model = mssvae.MSSVAE(make_adata(), **SMALL).fit(
+        model = mssvae.MSSVAE(make_adata(n=40), **SMALL).fit(
             decoder="nonlinear", max_epochs=3, batch_size=2
         )
         assert np.isfinite(model.history["objective"]).all()
