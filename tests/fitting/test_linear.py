@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal, nbinom
 import mssvae
 from mssvae import simulate
 from mssvae.core.linear.observations import CountObservation, GaussianObservation
+from mssvae.data.matrices import dense
 from mssvae.errors import FitError, InputError
 from mssvae.fitting.linear.loadings import update_loadings
 from mssvae.fitting.linear.loop import fit_linear
@@ -309,6 +310,14 @@ def test_squares_call_for_networks_and_lines_do_not():
         study = torch.from_numpy(adata.obs["group"].astype("category").cat.codes.to_numpy().copy())
         x = torch.from_numpy(adata.X)
         assert calls_for_networks("gaussian", x, study.long(), 12) == nonlinear
+
+
+def test_sines_in_counts_call_for_networks_and_lines_do_not():
+    sines = simulate.rnaseq(400, 150, n_studies=2, n_shared=4, n_specific=1, seed=2)
+    for adata, nonlinear in ((sines, True), (counts(400, 150), False)):
+        study = torch.from_numpy(adata.obs["group"].astype("category").cat.codes.to_numpy().copy())
+        x = torch.from_numpy(dense(adata.X))
+        assert calls_for_networks("negative_binomial", x, study.long(), 16) == nonlinear
 
 
 @pytest.mark.parametrize("shape", [(20, 40), (60, 12), (60, 1)])

@@ -1,7 +1,8 @@
 """Do factors act nonlinearly? Then the networks are trained instead of a linear decoder.
 
-A factor and its square are two factors of a linear analysis. So where many of its factors are
-functions of single others, without being correlated with them, the linear model is wrong.
+A factor and its square, or its sine, are two factors of a linear analysis. So where several of its
+factors are functions of single others, without being correlated with them, the linear model is
+wrong.
 """
 
 import logging
@@ -25,7 +26,8 @@ class Thresholds:
     explained : float
         Share of what a line leaves of a factor's variance that a curve in another one explains, on
         samples that it was not fitted to. Largest on real data: 0.56, for one factor; on the
-        Gaussian simulations: 0.7 to 0.97, for five factors or more (docs/method.md).
+        simulations, of values and of counts: 0.72 to 0.97, for five factors or more
+        (docs/method.md).
     factors : int
         How many factors it has to be so for.
     outlying : float
@@ -70,7 +72,7 @@ def calls_for_networks(likelihood: str, x: Tensor, study: Tensor, n_factors: int
 def curved_shares(scores: np.ndarray) -> np.ndarray:
     """Return by factor what curves in single others explain beyond lines, held out, [K].
 
-    Curves are quadratic, and absolute values; each half of the samples is predicted from the other.
+    Curves are cubic, and absolute values; each half of the samples is predicted from the other.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def curved_shares(scores: np.ndarray) -> np.ndarray:
     for k, values in enumerate(scores.T):
         z = values.clip(-THRESHOLDS.outlying, THRESHOLDS.outlying)
         line = np.stack([np.ones_like(z), z], 1)
-        curve = np.column_stack([line, z**2, np.abs(z)])
+        curve = np.column_stack([line, z**2, z**3, np.abs(z)])
         shares = []
         for seen, unseen in ((half, ~half), (~half, half)):
             left = [
