@@ -546,6 +546,8 @@ class TestBadInput:
         adata = make_adata()
         adata.obs.loc["sample7", "group"] = "alone"
         self.fails("'alone' has one sample", adata)
+        adata.obs.loc["sample8", "group"] = "lonely"
+        self.fails("'alone', 'lonely' have one sample", adata)
 
     @pytest.mark.parametrize("name", ["shared", "GBM/IDH"])
     def test_study_names_that_tables_and_files_cannot_hold(self, name):

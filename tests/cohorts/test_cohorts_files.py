@@ -100,9 +100,19 @@ def test_counts_that_are_no_text_are_an_error_that_names_the_file(tmp_path, name
         cohorts.read_counts(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["counts.tsv", "counts.h5ad", "matrix.mtx", "counts.rds"])
+@pytest.mark.parametrize("read", [cohorts.read_counts, cohorts.read_sample_sheet])
+def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path, read, name):
+    with pytest.raises(InputError, match=f"{name} does not exist: correct the path"):
+        read(tmp_path / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"{name} is a folder, not a file"):
+        read(tmp_path / name)
+
+
 def test_an_unknown_kind_of_file_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"counts\.xlsx: unknown kind of file"):
-        cohorts.read_counts(tmp_path / "counts.xlsx")
+        cohorts.read_counts(text_file(tmp_path / "counts.xlsx", COUNTS))
 
 
 def test_a_damaged_h5ad_is_an_error_that_names_the_file(tmp_path):

@@ -155,6 +155,15 @@ def readable(path: str | os.PathLike, what: str) -> Iterator[None]:
         ) from error
 
 
+def existing(path: str | os.PathLike) -> Path:
+    """Return the path of a file that is there; raise InputError if it is not."""
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}: correct the path")
+    return path
+
+
 def kind(path: Path) -> str:
     """Return the suffix of a file in small letters, without .gz."""
     suffixes = [suffix.lower() for suffix in path.suffixes]

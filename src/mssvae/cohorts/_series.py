@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssvae.cohorts._content import read_text, readable
+from mssvae.cohorts._content import existing, read_text, readable
 from mssvae.cohorts._sheets import clean
 from mssvae.data.validation import validate_names
 from mssvae.errors import InputError
@@ -46,7 +46,7 @@ def read_series_matrix(path: str | os.PathLike, sample_name: str) -> pd.DataFram
         If the file is damaged, lacks a field, does not name each sample once, or a line has not one
         cell per sample.
     """
-    path = Path(path)
+    path = existing(path)
     fields, first_line = _read_fields(path)
     for field in ("geo_accession", sample_name):
         if field not in fields:

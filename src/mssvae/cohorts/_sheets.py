@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mssvae.cohorts._content import SEPARATORS, read_text, readable, separator
+from mssvae.cohorts._content import SEPARATORS, existing, read_text, readable, separator
 from mssvae.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def read_sheet(path: str | os.PathLike, what: str) -> pd.DataFrame:
     InputError
         If the file is damaged or empty, or a line has more cells than the heading.
     """
-    path = Path(path)
+    path = existing(path)
     lines = _without_comments(_split(path, what), path)
     if not lines:
         raise InputError(f"{path}: not a table of {what}: there is no line with text in it")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mssvae.cohorts._content import kind
+from mssvae.cohorts._content import existing, kind
 from mssvae.cohorts._count_tables import read_count_table
 from mssvae.cohorts._gene_names import clean_genes, clean_samples
 from mssvae.cohorts._matrices import read_h5ad, read_mtx
@@ -65,7 +65,7 @@ def read_counts(path: str | os.PathLike, r_object: str | None = None) -> ad.AnnD
         name, a name repeats or a spreadsheet program has made it a date, if there is no sample or
         no gene, or if a count is negative, not whole, not a number or 2^53 or more.
     """
-    path = Path(path)
+    path = existing(path)
     match kind(path):
         case ".h5ad":
             matrix, samples, genes = read_h5ad(path)

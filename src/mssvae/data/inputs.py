@@ -113,9 +113,10 @@ def read_studies(adata: anndata.AnnData, study_key: str) -> tuple[list[str], tor
     counts = column.value_counts(sort=False)
     small = counts.index[counts < 2]
     if len(small):
+        which = f"study {listed(small)} has" if len(small) == 1 else f"studies {listed(small)} have"
         raise InputError(
-            f"study {small[0]!r} has one sample: a study's own factors need at least two; "
-            "merge it with another study or drop it"
+            f"{which} one sample: a study's own factors need at least two; merge it with another "
+            "study or drop it"
         )
     names = [
         name.decode(errors="replace") if isinstance(name, bytes) else str(name)
