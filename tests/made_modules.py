@@ -1,5 +1,7 @@
 """Modules whose factors are known without a fit, and what moves make of them."""
 
+from collections import Counter
+
 import numpy as np
 import torch
 from torch import nn
@@ -117,8 +119,14 @@ def restructuring(module, x):
     return Restructuring(module, x, torch.from_numpy(STUDY), PRICE)
 
 
-def moves(module, x):
-    return restructuring(module, x).run()
+def moves(module, x, last=False):
+    """Make a round of moves, and return how often each repair was made."""
+    return repairs(restructuring(module, x).run(last))
+
+
+def repairs(made):
+    """How often each repair was made, of all moves of a round."""
+    return sum(made.values(), Counter())
 
 
 def supports(mask):

@@ -12,10 +12,10 @@ from mssvae.errors import InputError
 from mssvae.fitting.networks.restructuring import Restructuring
 from mssvae.fitting.settings import FitSettings
 from mssvae.moves import parts
-from mssvae.moves.networks.grow import GROWN
 from mssvae.moves.thresholds import NETWORKS
 
-REPAIRED, GROWTH, NOTHING = Counter({"columns merged": 1}), Counter({GROWN: 2}), Counter()
+REPAIRED = {"merge": Counter({"columns merged": 1, "own copies of shared factors dropped": 2})}
+GROWTH, NOTHING = {"grow": Counter({"features added": 2})}, {}
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,20 @@ def test_the_last_possible_repair_is_told_so(fitted):
     assert asked == [False] * 9 + [True]
 
 
+def test_the_history_tells_what_was_made_before_which_epoch(fitted):
+    model, _ = fitted(REPAIRED | GROWTH, NOTHING, GROWTH, restructure_every=0.1)
+    told = model.history.set_index("epoch")["moves"]
+    # Rounds before epochs 16, 26 and 36.
+    assert told[told != ""].to_dict() == {
+        16: "merge of 3: made; grow of 2: made; ",
+        36: "grow of 2: made; ",
+    }
+
+
 def test_columns_are_never_repaired_without_a_first_time(fitted):
     model, asked = fitted(REPAIRED, restructure_from=None, patience=1)
     assert asked == []
+    assert set(model.history["moves"]) == {""}
     assert len(model.history) == 100  # Nothing to converge after.
 
 

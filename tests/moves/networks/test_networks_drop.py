@@ -12,7 +12,6 @@ from made_modules import (
     flat,
     moves,
     new_factor,
-    restructuring,
     truth,
 )
 
@@ -32,7 +31,7 @@ def test_a_function_of_others_is_dropped_whatever_it_explains(made, rng):
     mixture = sum(values for values, _ in columns)
     effects = [*columns, (np.sin(mixture), range(24, 27))]
     module, x = made(effects, [*columns, (mixture, range(24, 27))], [[], [], []], (6, 3))
-    assert restructuring(module, x).run(last=True) == Counter({"idle columns dropped": 1})
+    assert moves(module, x, last=True) == Counter({"idle columns dropped": 1})
     assert_supports(module, blocks, [[], [], []])
 
 

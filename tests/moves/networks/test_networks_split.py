@@ -70,7 +70,7 @@ def test_a_shared_and_an_own_factor_that_changed_places_in_one_study_change_back
 def test_the_last_round_does_not_split(made, rng):
     effects, columns, _ = switching(rng)
     module, x = made(effects, columns, [[], [], []])
-    found = restructuring(module, x).run(last=True)
+    found = moves(module, x, last=True)
     assert found["shared columns split by study"] == 0
     assert len(supports(module.shared_mask)) == 3
 

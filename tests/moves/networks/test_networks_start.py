@@ -18,7 +18,6 @@ from made_modules import (
     moves,
     new_factor,
     posterior_means,
-    restructuring,
     truth,
 )
 
@@ -89,7 +88,7 @@ def test_a_factor_that_a_column_mixes_with_another_is_started(made, rng):
 def test_the_last_round_starts_none(made, rng):
     shared, own = truth(rng)
     module, x = made(flat(shared, own), shared[:1], own)
-    assert restructuring(module, x).run(last=True) == Counter()
+    assert moves(module, x, last=True) == Counter()
 
 
 def test_nothing_is_started_or_added_on_noise(made, rng):

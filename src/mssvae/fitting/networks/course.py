@@ -59,7 +59,7 @@ class Course:
     table_optimiser: TableOptimiser
     rounds: list[int]
     slabs: deque[list[Tensor]]
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | str]] = field(default_factory=list)
     n_in_order: int = 0
     end: int | None = None
 

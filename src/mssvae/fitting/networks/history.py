@@ -72,7 +72,7 @@ def history_row(
     }
 
 
-def tell(epochs: tqdm, row: dict[str, float], max_epochs: int) -> None:
+def tell(epochs: tqdm, row: dict[str, float | str], max_epochs: int) -> None:
     """Show the last row beside the bar, and log it every twentieth of the epochs."""
     epochs.set_postfix(elbo=f"{row['elbo']:.1f}", factors=row["n_active_shared"], refresh=False)
     if row["epoch"] % max(1, max_epochs // 20) == 0:

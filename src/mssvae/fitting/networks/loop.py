@@ -1,6 +1,7 @@
 """The loop of a fit: expectation steps of the prior and gradient steps in turn (appendix B.2)."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -16,7 +17,7 @@ from mssvae.fitting.networks.history import check_finite, history_row, tell
 from mssvae.fitting.progress import progress
 from mssvae.fitting.settings import FitSettings
 from mssvae.fitting.surroundings import keep_freed_memory
-from mssvae.moves.networks.grow import GROWN
+from mssvae.moves.networks import KEEP_COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ def fit(
         ``elbo`` = reconstruction - kl; then ``penalty`` (minus the expected log prior of the
         masks), ``objective`` = elbo - (penalty - log p(Sigma)) / prior_scale, the rung ``lambda0``,
         ``n_slab``, the number of entries that are more likely from the slab than from the spike,
-        and ``n_active_shared`` and ``n_active_specific``, the columns with such an entry.
+        ``n_active_shared`` and ``n_active_specific``, the columns with such an entry; ``moves``:
+        those that were made before the epoch, and how many repairs each made.
 
     Raises
     ------
@@ -73,13 +75,12 @@ def fit(
     for epoch in epochs:
         if epoch == course.end:
             break
-        if epoch in course.rounds:
-            _repair(course, epoch)
+        moves = _repair(course, epoch) if epoch in course.rounds else ""
         parts = _train(course, epoch)
         check_finite(parts, module, epoch, study_names)
         course.table_optimiser.drop_dead_columns()
         slabs = course.table_optimiser.slabs(settings.lambda0_at(epoch))
-        course.history.append(history_row(course, parts, slabs, epoch))
+        course.history.append(history_row(course, parts, slabs, epoch) | {"moves": moves})
         tell(epochs, course.history[-1], settings.epochs)
         _judge(course, slabs, epoch)
         if checkpoint and checkpoint.is_due():
@@ -89,15 +90,17 @@ def fit(
     return pd.DataFrame(course.history)
 
 
-def _repair(course: Course, epoch: int) -> None:
-    """Try moves before an epoch; no more rounds follow once columns are in order."""
+def _repair(course: Course, epoch: int) -> str:
+    """Make moves before an epoch, and return which; no more rounds once columns are in order."""
     last = epoch == course.settings.restructuring_epochs()[-1]
-    moves = course.restructuring(epoch).run(last=last)
+    made = course.restructuring(epoch).run(last=last)
     course.table_optimiser.proximal = True
-    course.n_in_order = course.n_in_order + 1 if moves.keys() <= {GROWN} else 0
+    course.n_in_order = course.n_in_order + 1 if made.keys() <= KEEP_COLUMNS else 0
     course.rounds = course.rounds[1:] if course.n_in_order < AT_REST.rounds else []
-    made = ", ".join(f"{move}: {count}" for move, count in moves.items())
-    log.info("before epoch %d, %s", epoch + 1, made or "nothing to repair")
+    repairs = sum(made.values(), Counter())
+    told = ", ".join(f"{repair}: {count}" for repair, count in repairs.items())
+    log.info("before epoch %d, %s", epoch + 1, told or "nothing to repair")
+    return "".join(f"{name} of {repairs.total()}: made; " for name, repairs in made.items())
 
 
 def _train(course: Course, epoch: int) -> dict[str, Tensor]:

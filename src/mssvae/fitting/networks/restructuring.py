@@ -48,8 +48,8 @@ class Restructuring:
             part.mask *= part.support
 
     @torch.no_grad()
-    def run(self, last: bool = False) -> Counter:
-        """Make all moves, then ``select``; return how often each repair was made.
+    def run(self, last: bool = False) -> dict[str, Counter]:
+        """Make all moves, then ``select``; return what was made, by move: how often each repair.
 
         Parameters
         ----------
@@ -57,13 +57,13 @@ class Restructuring:
             Whether no round follows, which could undo what a wrong move did. Then none that make
             columns are tried: no factor is added, and no shared column is split by study.
         """
-        made: Counter = Counter()
+        made: dict[str, Counter] = {}
         self.module.eval()
         residuals = residuals_at_means(self.module, self.x, self.inputs, self.parts)
         evidence = Evidence(self.module, self.parts, self.price, residuals)
         for name in ORDER:
-            if not (last and name in MAKE_COLUMNS):
-                made += MOVES[name](evidence)
+            if not (last and name in MAKE_COLUMNS) and (repairs := MOVES[name](evidence)):
+                made[name] = made.get(name, Counter()) + repairs
         self.select()
         self.module.train()
         for part in self.parts:

@@ -29,5 +29,7 @@ MOVES = {
 ORDER = (*MOVES, "share")
 # Moves that make columns, which only a later round could undo if they were wrong.
 MAKE_COLUMNS = {"split", "start"}
+# Moves that change no columns but their features, which training could mostly do by itself.
+KEEP_COLUMNS = {"grow"}
 
-__all__ = ["MAKE_COLUMNS", "MOVES", "ORDER"]
+__all__ = ["KEEP_COLUMNS", "MAKE_COLUMNS", "MOVES", "ORDER"]

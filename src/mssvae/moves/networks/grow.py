@@ -8,9 +8,6 @@ from mssvae.moves.dependence import explained
 from mssvae.moves.networks.evidence import Evidence
 from mssvae.moves.parts import Part, likelihood_gain
 
-# What repairs features but no column, and what training could mostly make by itself.
-GROWN = "features added"
-
 
 def grow(evidence: Evidence) -> Counter:
     """Add features to columns whose factor explains their residuals.
@@ -36,5 +33,5 @@ def grow(evidence: Evidence) -> Counter:
         new = (best == i) & (most > 0)
         if new.any():
             part.enter(new, k)
-            moves[GROWN] += int(new.sum())
+            moves["features added"] += int(new.sum())
     return moves
