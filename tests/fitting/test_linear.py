@@ -1,5 +1,7 @@
 """Fits with a linear decoder: against closed forms, and on planted factors."""
 
+import re
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -172,6 +174,19 @@ def test_moves_are_told_with_what_they_gained(fitted):
     told = "".join(model.history["moves"])
     assert "split of" in told
     assert "kept, +" in told
+
+
+@pytest.mark.parametrize("moves", [[], ["rotate"]])
+def test_settings_choose_which_moves_are_tried(moves):
+    model = mssvae.MSSVAE(planted(), likelihood="gaussian", **SIZES).fit(moves=moves)
+    told = "".join(model.history["moves"])
+    assert set(re.findall(r"(\w+) of", told)) == set(moves)
+
+
+def test_a_move_that_linear_fits_do_not_have_is_refused():
+    model = mssvae.MSSVAE(planted(), likelihood="gaussian", **SIZES)
+    with pytest.raises(InputError, match=r"moves has \['merge'\]: this fit has drop, rotate"):
+        model.fit(decoder="linear", moves=["merge"])
 
 
 def test_predictions_come_from_half_of_the_features(fitted):

@@ -29,7 +29,15 @@ def test_none_is_refused_where_it_has_no_meaning(key):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("precision", "half"), ("precision", 32), ("standardise", "no"), ("standardise", None)],
+    [
+        ("moves", "drop"),
+        ("moves", 3),
+        ("moves", [1]),
+        ("precision", "half"),
+        ("precision", 32),
+        ("standardise", "no"),
+        ("standardise", None),
+    ],
 )
 def test_choices_are_named(key, value):
     with pytest.raises(InputError, match=f"^{key} must be "):
@@ -54,8 +62,8 @@ def test_equal_numbers_of_other_types_are_the_same_settings():
         **{"lr": np.float32(0.5), "b": np.float64(40), "prior_scale": 400.0},
         **{"restructure_from": Fraction(1, 4), "max_epochs": np.array(4)},
     }
-    one = FitSettings(**numbers, lambda0=[(0, 1), (0.25, 10)])
-    other = FitSettings(**numpys, lambda0=np.array([[0, 1], [0.25, 10]]))
+    one = FitSettings(**numbers, lambda0=[(0, 1), (0.25, 10)], moves=["drop"])
+    other = FitSettings(**numpys, lambda0=np.array([[0, 1], [0.25, 10]]), moves=np.array(["drop"]))
     assert one == other
     assert str(asdict(one)) == str(asdict(other))
     assert {type(value) for value in asdict(other).values()} <= {int, float, tuple, bool, str}

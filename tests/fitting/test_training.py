@@ -30,7 +30,7 @@ def fitted(data, monkeypatch):
     def fit(*answers, **settings):
         asked = []
 
-        def run(self, last=False):
+        def run(self, moves, last):
             asked.append(last)
             return answers[min(len(asked), len(answers)) - 1]
 
@@ -61,6 +61,25 @@ def test_the_history_tells_what_was_made_before_which_epoch(fitted):
         16: "merge of 3: made; grow of 2: made; ",
         36: "grow of 2: made; ",
     }
+
+
+def test_settings_choose_which_moves_are_made(data, monkeypatch):
+    asked = set()
+
+    def run(self, moves, last):
+        asked.add(tuple(moves))
+        return NOTHING
+
+    monkeypatch.setattr(Restructuring, "run", run)
+
+    def fit(moves):
+        model = MSSVAE(data, likelihood="gaussian", n_shared=4, n_specific=2, hidden=[8, 8])
+        model.fit(decoder="nonlinear", max_epochs=10, moves=moves)
+
+    fit(["rotate", "share"])
+    assert asked == {("share", "rotate", "share")}
+    with pytest.raises(InputError, match=r"moves has \['shear'\]: this fit has grow, split"):
+        fit(["shear"])
 
 
 def test_columns_are_never_repaired_without_a_first_time(fitted):

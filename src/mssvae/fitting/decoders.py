@@ -145,7 +145,7 @@ def fit_module(
         log.info("the fit is done, in %s", checkpoint.path)
         return pd.DataFrame(saved["history"])
     weight = len(data) / settings.scale(len(data))
-    state, history = fit_linear(*linear_arguments(data, module, settings), weight)
+    state, history = fit_linear(*linear_arguments(data, module, settings), weight, settings.moves)
     write(state, module, data.study_there)
     if checkpoint:
         checkpoint.save({"module": module.state_dict(), "history": history.to_dict("records")})

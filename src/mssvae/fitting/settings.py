@@ -149,6 +149,9 @@ class FitSettings:
         training.
         From the first on, the masks have exact zeros and the proximal step. After 0.8, both
         learning rates fall linearly to zero.
+    moves : sequence of str or None
+        Names of the moves that may be made, of ``mssvae.moves.linear`` or ``mssvae.moves.networks``
+        by the decoder. None: all; ``[]``: none.
     patience : int or None
         Training has converged when after the last restructuring, with the last rate of ``lambda0``,
         fewer than one in a hundred of the masks' entries in the slab came or went in so many
@@ -172,6 +175,7 @@ class FitSettings:
     screen_every: int = 10
     restructure_from: float | None = 0.15
     restructure_every: float = 0.07
+    moves: Sequence[str] | None = None
     patience: int | None = 10
 
     def __post_init__(self) -> None:
@@ -201,6 +205,8 @@ class FitSettings:
                 f"precision must be one of {', '.join(_PRECISIONS)}, not {self.precision!r}"
             )
         keep("lambda0", _ladder(self.lambda0))
+        if self.moves is not None:
+            keep("moves", _names("moves", self.moves))
         if self.restructure_from is not None:
             first = number("restructure_from", self.restructure_from)
             if not 0 < first <= AUTOMATIC.last_restructuring:
@@ -289,6 +295,14 @@ def _ladder(rungs: Any) -> tuple[tuple[float, float], ...]:
     return ladder
 
 
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    """Return a list of names as a tuple."""
+    listed = not isinstance(value, str) and np.iterable(value)
+    if not listed or not all(isinstance(name, str) for name in value):
+        raise InputError(f"{key} must be None or a list of names, not {value!r}")
+    return tuple(map(str, value))
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Return whether a device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
@@ -300,7 +314,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 # What a linear fit goes by.
-LINEAR_SETTINGS = {"decoder", "standardise", "prior_scale", "lambda0", "lambda1"}
+LINEAR_SETTINGS = {"decoder", "standardise", "prior_scale", "lambda0", "lambda1", "moves"}
 # "paper": the paper's (Table 2 for RNA data, appendix C.2) and the objective as written.
 # "default": what recovers the truth best (docs/method.md).
 PRESETS = {

@@ -17,6 +17,7 @@ from mssvae.fitting.linear.posteriors import update_posteriors
 from mssvae.fitting.linear.start import start, start_without_factors
 from mssvae.fitting.linear.tuning import SCHEDULE
 from mssvae.fitting.progress import progress
+from mssvae.moves import chosen
 from mssvae.moves.linear import MOVES
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def fit_linear(
     rates: Sequence[float],
     lambda1: float,
     weight: float,
+    moves: Sequence[str] | None = None,
 ) -> tuple[LinearState, pd.DataFrame]:
     """Fit the linear model and return its state, and its history by iteration.
 
@@ -46,11 +48,15 @@ def fit_linear(
         Rate of the slab.
     weight : float
         Of the prior: 1 is the objective as written (N over ``prior_scale``).
+    moves : sequence of str, optional
+        Those that may be tried; default all of ``mssvae.moves.linear``.
 
     Raises
     ------
     FitError
         If values are too extreme for single precision.
+    InputError
+        If a name is no move.
 
     Returns
     -------
@@ -59,7 +65,9 @@ def fit_linear(
         A row per iteration, as that of ``mssvae.fitting.networks.loop.fit``, and ``moves``: what
         was tried before the iteration, whether it was kept, and what the objective gained, in nats.
     """
-    return next(fit_path(likelihood, x, study, n_shared, n_specific, rates, lambda1, [weight]))
+    return next(
+        fit_path(likelihood, x, study, n_shared, n_specific, rates, lambda1, [weight], moves)
+    )
 
 
 @torch.no_grad()
@@ -72,29 +80,36 @@ def fit_path(
     rates: Sequence[float],
     lambda1: float,
     weights: Sequence[float],
+    moves: Sequence[str] | None = None,
 ) -> Iterator[tuple[LinearState, pd.DataFrame]]:
     """Yield what ``fit_linear`` gives with each weight of the prior.
 
     All go on from one fit with all loadings, before which the prior has no say.
     """
+    may_be_tried = chosen(MOVES, moves)
     total = SCHEDULE.dense + len(weights) * (len(rates) * SCHEDULE.rung + SCHEDULE.held)
     with progress(range(total)) as bar, extreme_values_are_told():
         dense = Course(start(OBSERVATIONS[likelihood], x, study, n_shared, n_specific), [])
         dense.until_still(bar, SCHEDULE.dense, selects=False)
         for weight in weights:
             course = Course(dense.state.copy(), list(dense.history))
-            _select(course, bar, rates, lambda1, weight)
+            _select(course, bar, rates, lambda1, weight, may_be_tried)
             yield course.state, pd.DataFrame(course.history)
 
 
 def _select(
-    course: Course, bar: tqdm, rates: Sequence[float], lambda1: float, weight: float
+    course: Course,
+    bar: tqdm,
+    rates: Sequence[float],
+    lambda1: float,
+    weight: float,
+    moves: Sequence[str],
 ) -> None:
     """Go through the rungs, and then on with the supports held."""
     for rung, rate in enumerate(rates):
         course.lambda0 = rate
         course.state.price = entry_price(course.state, rate, lambda1, weight)
-        for name in MOVES:
+        for name in moves:
             if rung in SCHEDULE.moves[name]:
                 _try_move(course, name, bar)
         for _ in range(SCHEDULE.rung):

@@ -13,6 +13,8 @@ from mssvae.data.batches import BatchSampler
 from mssvae.fitting.networks.optimisers import TableOptimiser
 from mssvae.fitting.networks.restructuring import Restructuring
 from mssvae.fitting.settings import FitSettings
+from mssvae.moves import chosen
+from mssvae.moves.networks import ORDER
 from mssvae.moves.parts import Price
 
 
@@ -38,6 +40,8 @@ class Course:
     table_optimiser : TableOptimiser
     rounds : list of int
         The epochs to come, counted from 0, before which columns are repaired.
+    moves : list of str
+        Those that may be made, in their order.
     slabs : deque of list of Tensor
         Those of the epochs since the last repair, as many as convergence is judged by.
     history : list of dict
@@ -58,6 +62,7 @@ class Course:
     network_optimiser: torch.optim.Adam
     table_optimiser: TableOptimiser
     rounds: list[int]
+    moves: list[str]
     slabs: deque[list[Tensor]]
     history: list[dict[str, float | str]] = field(default_factory=list)
     n_in_order: int = 0
@@ -89,6 +94,7 @@ class Course:
             torch.optim.Adam(module.networks, lr=settings.lr, fused=True),
             TableOptimiser(module, settings, prior_scale),
             settings.restructuring_epochs(),
+            chosen(ORDER, settings.moves),
             deque(maxlen=(settings.patience or 0) + 1),
         )
 

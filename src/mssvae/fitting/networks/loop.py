@@ -93,7 +93,7 @@ def fit(
 def _repair(course: Course, epoch: int) -> str:
     """Make moves before an epoch, and return which; no more rounds once columns are in order."""
     last = epoch == course.settings.restructuring_epochs()[-1]
-    made = course.restructuring(epoch).run(last=last)
+    made = course.restructuring(epoch).run(course.moves, last)
     course.table_optimiser.proximal = True
     course.n_in_order = course.n_in_order + 1 if made.keys() <= KEEP_COLUMNS else 0
     course.rounds = course.rounds[1:] if course.n_in_order < AT_REST.rounds else []

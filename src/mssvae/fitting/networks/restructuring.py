@@ -1,6 +1,7 @@
 """Rounds of moves between local optima, a few times during training."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -48,11 +49,13 @@ class Restructuring:
             part.mask *= part.support
 
     @torch.no_grad()
-    def run(self, last: bool = False) -> dict[str, Counter]:
+    def run(self, moves: Sequence[str] = ORDER, last: bool = False) -> dict[str, Counter]:
         """Make all moves, then ``select``; return what was made, by move: how often each repair.
 
         Parameters
         ----------
+        moves : sequence of str
+            In their order.
         last : bool
             Whether no round follows, which could undo what a wrong move did. Then none that make
             columns are tried: no factor is added, and no shared column is split by study.
@@ -61,7 +64,7 @@ class Restructuring:
         self.module.eval()
         residuals = residuals_at_means(self.module, self.x, self.inputs, self.parts)
         evidence = Evidence(self.module, self.parts, self.price, residuals)
-        for name in ORDER:
+        for name in moves:
             if not (last and name in MAKE_COLUMNS) and (repairs := MOVES[name](evidence)):
                 made[name] = made.get(name, Counter()) + repairs
         self.select()
