@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mssvae.data.validation import require_columns, whole
+from mssvae.data.validation import listed, number, require_columns, whole
 from mssvae.errors import InputError
-from mssvae.simulate._counts import negative_binomial_counts
+from mssvae.simulate._counts import gene_wise_counts, negative_binomial_counts
 from mssvae.simulate._factors import seed_for_files
 
 # Smallest and largest number of genes of a planted term.
@@ -29,6 +29,10 @@ _SMALL_SHARE = 0.01
 _MEMBER_SHARE, _STRAY_SHARE = 0.9, 0.05
 # Largest share of a term's genes that may be in terms planted before.
 _MAX_OVERLAP = 0.1
+# Causes that correlated factors have in common: so many that of 30 factors no two are alike.
+_N_CAUSES = 5
+# The largest logarithm of a library, so that counts stay whole numbers in double precision.
+_LARGEST_LOG = 30
 
 
 def cohort(
@@ -39,6 +43,13 @@ def cohort(
     n_shared: int = 12,
     n_specific: int = 3,
     term_size: tuple[int, int] = TERM_SIZE,
+    nonlinear_every: int | None = 3,
+    factor_correlation: float = 0.0,
+    baseline_log_sd: float = 1.5,
+    library_log_mean: float | Mapping[str, float] = 14.0,
+    library_log_sd: float | Mapping[str, float] = 0.3,
+    theta_log_mean: float | None = None,
+    theta_log_sd: float = 0.0,
     seed: int = 0,
 ) -> ad.AnnData:
     """Simulate a platelet-like cohort in which GO terms are the factors.
@@ -49,7 +60,8 @@ def cohort(
     counts). With baseline ``b``, loadings ``W`` and factors ``z``, gene ``j`` of sample ``i`` has
     the expression ``b_j log(1 + exp(1 + sum_k W_jk h(z_ik)))``, where ``h(z)`` is
     ``sin(3 pi z / 4)`` for every third gene and ``z`` for the others; it is normalised over the
-    genes and multiplied with the library size.
+    genes and multiplied with the library size. Values that were estimated from real platelets are
+    in ``config/planted.yaml``; ``docs/simulations.md`` says how.
 
     Parameters
     ----------
@@ -63,6 +75,21 @@ def cohort(
         Number of factors of all groups, and of each single group.
     term_size
         Smallest and largest number of genes of a planted term.
+    nonlinear_every
+        Every gene whose number, from 1, is one above a multiple of this is nonlinear; at least 3.
+        None for linear genes alone.
+    factor_correlation
+        Root mean square of the correlations of two factors, 0 to 0.4. Every factor then has a part
+        of its variance from five standard normal causes that the factors of a sample have in
+        common, with random weights.
+    baseline_log_sd
+        Standard deviation of the logarithms of the genes' baselines.
+    library_log_mean, library_log_sd
+        Mean and standard deviation of the logarithms of library sizes, in counts; a number for
+        all groups, or one for each by name.
+    theta_log_mean, theta_log_sd
+        Mean and standard deviation of the logarithms of the genes' inverse dispersions, each the
+        same in all samples. By default none: the biological variation of section 4.2.
     seed
         Seed of the random numbers.
 
@@ -84,8 +111,9 @@ def cohort(
     Raises
     ------
     InputError
-        If a group has fewer than two samples or a name that the truth cannot have, a number is
-        none or out of its range, or ``go_gene_sets`` has too few genes or terms.
+        If a group has fewer than two samples, a name that the truth cannot have, or no mean or
+        standard deviation of its libraries, a number is none or out of its range, or
+        ``go_gene_sets`` has too few genes or terms.
     """
     groups = _checked_groups(_PLATELET_GROUPS if groups is None else groups)
     n_genes, seed = whole("n_genes", n_genes), whole("seed", seed, 0)
@@ -95,6 +123,17 @@ def cohort(
     if np.shape(term_size) != (2,):
         raise InputError(f"term_size must be a smallest and a largest number, not {term_size!r}")
     term_size = tuple(whole("term_size", size) for size in term_size)
+    if nonlinear_every is not None:
+        nonlinear_every = whole("nonlinear_every", nonlinear_every, 3)
+    correlation = number("factor_correlation", factor_correlation, 0, 0.4)
+    baseline_log_sd = number("baseline_log_sd", baseline_log_sd, 0, 10)
+    log_mean = _by_group("library_log_mean", library_log_mean, groups, _LARGEST_LOG)
+    log_sd = _by_group("library_log_sd", library_log_sd, groups, 2)
+    if theta_log_mean is not None:
+        theta_log_mean = number("theta_log_mean", theta_log_mean, -5, 20)
+    elif theta_log_sd != 0:
+        raise InputError("theta_log_sd is given without theta_log_mean: give both or none")
+    theta_log_sd = number("theta_log_sd", theta_log_sd, 0, 5)
     require_columns(go_gene_sets, ["ID", "gene"], "go_gene_sets")
     gaps = int(go_gene_sets[["ID", "gene"]].isna().any(axis=1).sum())
     if gaps:
@@ -103,7 +142,7 @@ def cohort(
 
     planted = _choose_terms(go_gene_sets, n_shared + n_specific * len(groups), term_size, rng)
     genes = _choose_genes(go_gene_sets, planted, n_genes, rng)
-    baseline = rng.lognormal(0.0, 1.5, n_genes)
+    baseline = rng.lognormal(0.0, baseline_log_sd, n_genes)
     unplanted = np.flatnonzero(~genes.isin(np.concatenate(list(planted.values()))))
     silent = rng.choice(unplanted, int(_SILENT_SHARE * len(unplanted)), replace=False)
     baseline[silent] *= 3e-3
@@ -117,23 +156,31 @@ def cohort(
     labels = np.repeat(list(groups), list(groups.values()))
     shared = rng.standard_normal((len(labels), n_shared))
     specific = rng.standard_normal((len(labels), n_specific))
+    shared, specific = _correlated(shared, specific, labels, groups, correlation, rng)
     expression = np.empty((len(labels), n_genes))
     for group in groups:
         own = labels == group
         factors = np.hstack([shared[own], specific[own]])
         mask = np.hstack([masks["shared"], masks[group]])
         signal = factors @ mask.T
-        signal[:, ::3] = np.sin(0.75 * np.pi * factors) @ mask[::3].T
+        if nonlinear_every is not None:
+            nonlinear = slice(None, None, nonlinear_every)
+            signal[:, nonlinear] = np.sin(0.75 * np.pi * factors) @ mask[nonlinear].T
         expression[own] = baseline * np.logaddexp(0.0, 1.0 + signal)
 
-    library = rng.lognormal(14.0, 0.3, len(labels))
+    own = pd.Series(labels)
+    library = rng.lognormal(own.map(log_mean).to_numpy(), own.map(log_sd).to_numpy())
     largest_group = np.flatnonzero(labels == max(groups, key=groups.get))
     small = rng.choice(largest_group, int(_SMALL_SHARE * len(labels)), replace=False)
     library[small] = rng.lognormal(11.5, 0.2, len(small))
     mean = library[:, None] * expression / expression.sum(axis=1, keepdims=True)
+    if theta_log_mean is None:
+        counts = negative_binomial_counts(mean, rng)
+    else:
+        counts = gene_wise_counts(mean, rng.lognormal(theta_log_mean, theta_log_sd, n_genes), rng)
 
     adata = ad.AnnData(
-        sparse.csr_matrix(negative_binomial_counts(mean, rng), dtype=np.float32),
+        sparse.csr_matrix(counts, dtype=np.float32),
         obs=pd.DataFrame(
             {
                 "label": labels,
@@ -203,6 +250,44 @@ def _checked_groups(groups: Mapping[str, int]) -> dict[str, int]:
             )
         checked[group] = whole(f"the number of samples of group {group!r}", n, 2)
     return checked
+
+
+def _by_group(key: str, value: object, groups: Mapping[str, int], at_most: float) -> dict:
+    """Return a number for each group, of one for all or of those by name."""
+    if not isinstance(value, Mapping):
+        value = dict.fromkeys(groups, value)
+    if missing := [group for group in groups if group not in value]:
+        raise InputError(f"{key} has no number for {listed(missing)}: give one for each group")
+    return {group: number(f"{key} of {group!r}", value[group], 0, at_most) for group in groups}
+
+
+def _correlated(
+    shared: np.ndarray,
+    specific: np.ndarray,
+    labels: np.ndarray,
+    groups: Mapping[str, int],
+    correlation: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give independent standard normal factors causes in common; their variances stay one.
+
+    Correlations of random directions of d dimensions have root mean square 1 / sqrt(d).
+    """
+    if correlation == 0:
+        return shared, specific
+    causes = rng.standard_normal((len(labels), _N_CAUSES))
+    share = correlation * np.sqrt(_N_CAUSES)
+
+    def mixed(factors: np.ndarray, own: np.ndarray | slice) -> np.ndarray:
+        weights = rng.standard_normal((factors.shape[1], _N_CAUSES))
+        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+        return np.sqrt(1 - share) * factors + np.sqrt(share) * causes[own] @ weights.T
+
+    shared = mixed(shared, slice(None))
+    for group in groups:
+        own = labels == group
+        specific[own] = mixed(specific[own], own)
+    return shared, specific
 
 
 def _choose_terms(
