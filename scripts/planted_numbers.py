@@ -1,4 +1,4 @@
-"""Print what config/planted.yaml has from a real cohort: counts and fit of a run of Snakemake."""
+"""Print what config/planted.yaml has from a real cohort: from its counts and fit in a run."""
 
 import argparse
 import json
@@ -15,7 +15,13 @@ from mssvae import MSSVAE
 from studies import planted
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("cohort", type=Path, help="folder, such as results/replication/cohorts/platelet")
+parser.add_argument(
+    "cohort", type=Path, help="folder, such as results/replication/cohorts/platelet"
+)
 cohort = parser.parse_args().cohort
-model = MSSVAE.load(cohort / "fit/model.npz", ad.read_h5ad(cohort / "data/selected.h5ad"))
-print(json.dumps(planted.numbers(ad.read_h5ad(cohort / "qc/filtered.h5ad"), model), indent=2))
+counts = ad.read_h5ad(cohort / "qc/filtered.h5ad")
+selected = MSSVAE.load(cohort / "fit/model.npz", ad.read_h5ad(cohort / "data/selected.h5ad"))
+random = planted.random_genes(counts, len(selected.var_names))
+sizes = {key: selected.settings[key] for key in ("n_shared", "n_specific", "seed")}
+random = MSSVAE(random, **sizes).fit(decoder="linear")
+print(json.dumps(planted.numbers(counts, selected, random), indent=2))

@@ -5,53 +5,67 @@ import numpy as np
 import pandas as pd
 
 from mssvae import MSSVAE
+from mssvae.core.linear.observations import NOISE
 
 # Loadings are told by their quantiles.
 _QUANTILES = (0.1, 0.5, 0.9)
 
 
-def numbers(counts: ad.AnnData, model: MSSVAE) -> dict[str, object]:
+def numbers(counts: ad.AnnData, selected: MSSVAE, random: MSSVAE) -> dict[str, object]:
     """Return what of a cohort the arguments of ``simulate.cohort`` can have.
 
     Parameters
     ----------
     counts : AnnData [N x G]
         Counts that passed quality control, with ``obs["group"]``.
-    model : MSSVAE
-        A linear fit to genes of these.
+    selected : MSSVAE
+        A linear fit to the genes of these that an analysis selects.
+    random : MSSVAE
+        A linear fit to others, of ``random_genes``: selected genes vary more than most.
 
     Returns
     -------
     dict
-        ``library_log_mean`` and ``library_log_sd`` by group: of the logarithms of library sizes.
-        ``baseline_log_sd``: of the logarithms of the genes' mean shares of a library.
-        ``theta_log_mean``, ``theta_log_sd``: of the logarithms of inverse dispersions of fitted
-        genes beside their factors. ``theta_log_slope``: what their regression on the
-        logarithms of mean counts gives. ``factor_correlation``: root mean square of
-        ``correlations`` of live factors. ``loading_quantiles``: of absolute non-zero loadings at
-        10, 50 and 90 %, of an output whose softplus is 1 at a gene's mean.
+        ``library_log_mean`` and ``library_log_sd`` by group and ``of_all``: of the logarithms of
+        library sizes. ``baseline_log_sd``: of the logarithms of the genes' mean shares of a
+        library. ``theta_log_intercept``, ``theta_log_slope``, ``theta_log_sd``: regression of the
+        logarithms of the random genes' inverse dispersions, beside their factors, on those of
+        their mean counts, of genes whose noise is estimated. ``factor_correlation``: root mean
+        square of ``correlations`` of the selected genes' factors. ``loading_quantiles``: of
+        their absolute non-zero loadings at 10, 50 and 90 %, of an output whose softplus is 1 at a
+        gene's mean.
     """
     x = counts.X.toarray().astype(float)
-    library = np.log(x.sum(1))
-    by_group = pd.Series(library, counts.obs_names).groupby(counts.obs["group"], observed=True)
+    library = pd.Series(np.log(x.sum(1)), counts.obs_names)
+    by_group = library.groupby(counts.obs["group"], observed=True)
     share = (x / x.sum(1, keepdims=True)).mean(0)
 
-    log_theta = model.module.likelihood.log_noise.detach().double().numpy()
-    fitted = counts[:, model.var_names].X.toarray().astype(float).mean(0)
-    slope = np.polyfit(np.log(fitted), log_theta, 1)[0]
-    weight = model.module.decoder.output.weight.detach().numpy()
-    masks = model.masks.wide().to_numpy()
+    mean = counts[:, random.var_names].X.toarray().astype(float).mean(0)
+    estimated = mean >= NOISE.few_counts
+    log_mean = np.log(mean[estimated])
+    log_theta = random.module.likelihood.log_noise.detach().double().numpy()[estimated]
+    slope, intercept = np.polyfit(log_mean, log_theta, 1)
+
+    weight = selected.module.decoder.output.weight.detach().numpy()
+    masks = selected.masks.wide().to_numpy()
     loadings = np.abs(masks * weight)[masks != 0]
     return {
-        "library_log_mean": by_group.mean().round(2).to_dict(),
-        "library_log_sd": by_group.std().round(2).to_dict(),
-        "baseline_log_sd": round(float(np.log(share).std()), 2),
-        "theta_log_mean": round(float(log_theta.mean()), 2),
-        "theta_log_sd": round(float(log_theta.std()), 2),
-        "theta_log_slope": round(float(slope), 2),
-        "factor_correlation": round(float(np.sqrt(np.mean(correlations(model)))), 2),
+        "library_log_mean": _rounded(by_group.mean()) | {"of_all": _rounded(library.mean())},
+        "library_log_sd": _rounded(by_group.std()) | {"of_all": _rounded(library.std())},
+        "baseline_log_sd": _rounded(np.log(share).std()),
+        "theta_log_intercept": _rounded(intercept),
+        "theta_log_slope": _rounded(slope),
+        "theta_log_sd": _rounded((log_theta - intercept - slope * log_mean).std()),
+        "factor_correlation": _rounded(np.sqrt(max(correlations(selected).mean(), 0))),
         "loading_quantiles": np.quantile(loadings, _QUANTILES).round(2).tolist(),
     }
+
+
+def random_genes(counts: ad.AnnData, n: int, seed: int = 0) -> ad.AnnData:
+    """Return counts of ``n`` genes at random, all if there are fewer."""
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(counts.n_vars, min(n, counts.n_vars), replace=False))
+    return counts[:, chosen].copy()
 
 
 def correlations(model: MSSVAE) -> np.ndarray:
@@ -67,3 +81,10 @@ def correlations(model: MSSVAE) -> np.ndarray:
         squared = np.square(np.corrcoef(factors.to_numpy().T))
         squares.append(squared[np.triu_indices_from(squared, 1)] - 1 / (len(factors) - 1))
     return np.concatenate(squares)
+
+
+def _rounded(value: pd.Series | float) -> dict[str, float] | float:
+    """Return numbers with two decimals, of a table by its rows."""
+    if isinstance(value, pd.Series):
+        return value.round(2).to_dict()
+    return round(float(value), 2)

@@ -4,8 +4,8 @@
 counts alone; ``split_counts_overdispersed`` is right where the inverse dispersions are known.
 ``path`` has ``unseen`` along the weight of the prior, beside study means and dense models.
 ``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples;
-``peer_gene_sets`` and ``peer_factors`` are of other models; ``projected`` takes factors to other studies, and
-``replication`` tells whether they come back there. Scores against a truth are in
+``peer_gene_sets`` and ``peer_factors`` are of other models; ``projected`` takes factors to other
+studies, and ``replication`` tells whether they come back there. Scores against a truth are in
 ``mssvae.metrics``.
 """
 

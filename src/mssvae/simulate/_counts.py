@@ -27,9 +27,7 @@ def negative_binomial_counts(
         return _poisson(rng.gamma(1 / variation**2, mean * variation**2), rng)
 
 
-def gene_wise_counts(
-    mean: np.ndarray, theta: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def gene_wise_counts(mean: np.ndarray, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw counts [N x G] from NB(mean, theta), with an inverse dispersion of each gene, [G].
 
     Raises InputError if a count is too large.
