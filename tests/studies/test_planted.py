@@ -22,8 +22,8 @@ OPTIONS = {
 
 
 def cohort(correlation):
-    terms = simulate.made_up_processes(20)
-    options = {"n_genes": 500, "n_shared": 4, "n_specific": 1, "seed": 8, **OPTIONS}
+    terms = simulate.made_up_processes(30)
+    options = {"n_genes": 700, "n_shared": 4, "n_specific": 1, "seed": 8, **OPTIONS}
     groups = {"a": 200, "b": 200}
     return simulate.cohort(terms, groups, factor_correlation=correlation, **options)
 
