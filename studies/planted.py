@@ -6,9 +6,12 @@ import pandas as pd
 
 from mssvae import MSSVAE
 from mssvae.core.linear.observations import NOISE
+from mssvae.results.tables import FactorTables
 
 # Loadings are told by their quantiles.
 _QUANTILES = (0.1, 0.5, 0.9)
+# A gene is curved if a sine explains so much of its variance beside lines.
+_CURVED = 0.1
 
 
 def numbers(counts: ad.AnnData, selected: MSSVAE, random: MSSVAE) -> dict[str, object]:
@@ -33,7 +36,7 @@ def numbers(counts: ad.AnnData, selected: MSSVAE, random: MSSVAE) -> dict[str, o
         their mean counts, of genes whose noise is estimated. ``factor_correlation``: root mean
         square of ``correlations`` of the selected genes' factors. ``loading_quantiles``: of
         their absolute non-zero loadings at 10, 50 and 90 %, of an output whose softplus is 1 at a
-        gene's mean.
+        gene's mean. ``sine_share``: what ``sine_share`` says of the selected genes.
     """
     x = counts.X.toarray().astype(float)
     library = pd.Series(np.log(x.sum(1)), counts.obs_names)
@@ -58,6 +61,7 @@ def numbers(counts: ad.AnnData, selected: MSSVAE, random: MSSVAE) -> dict[str, o
         "theta_log_sd": _rounded((log_theta - intercept - slope * log_mean).std()),
         "factor_correlation": _rounded(np.sqrt(max(correlations(selected).mean(), 0))),
         "loading_quantiles": np.quantile(loadings, _QUANTILES).round(2).tolist(),
+        "sine_share": round(sine_share(counts[:, selected.var_names], selected.latent()), 3),
     }
 
 
@@ -81,6 +85,45 @@ def correlations(model: MSSVAE) -> np.ndarray:
         squared = np.square(np.corrcoef(factors.to_numpy().T))
         squares.append(squared[np.triu_indices_from(squared, 1)] - 1 / (len(factors) - 1))
     return np.concatenate(squares)
+
+
+def sine_share(counts: ad.AnnData, latent: FactorTables, seed: int = 0) -> float:
+    """Return the share of genes that follow a sine of a shared factor, as planted ones may.
+
+    In these, ``sin(3 pi z / 4)`` of one factor explains more than a tenth of the variance of the
+    logarithm of relative expression that lines in all factors leave. The factor is chosen, and the
+    sine fitted, on half of the samples, and the variance is that of the other half; mean of two
+    random halvings, both ways.
+
+    Parameters
+    ----------
+    counts : AnnData [N x G]
+        Counts, with ``obs["group"]``.
+    latent : FactorTables
+        Factors of the same samples, such as ``MSSVAE.latent()``.
+    seed : int
+        Of the halvings.
+    """
+    x = counts.X.toarray().astype(float)
+    y = np.log1p(1e4 * x / x.sum(1, keepdims=True))
+    shared = latent.shared.loc[:, latent.shared.std() > 0].to_numpy()
+    own = [table.reindex(counts.obs_names).fillna(0) for table in latent.specific.values()]
+    lines = np.hstack([pd.get_dummies(counts.obs["group"], dtype=float), shared, *own])
+
+    def beside_lines(values: np.ndarray) -> np.ndarray:
+        return values - lines @ np.linalg.lstsq(lines, values, rcond=None)[0]
+
+    rest, sines = beside_lines(y), beside_lines(np.sin(0.75 * np.pi * shared))
+    rng, explained = np.random.default_rng(seed), []
+    for _ in range(2):
+        order = rng.permutation(len(y))
+        for fitted, judged in ((order[::2], order[1::2]), (order[1::2], order[::2])):
+            size = np.square(sines[fitted]).sum(0)[:, None]
+            slope = sines[fitted].T @ rest[fitted] / size
+            best = (size * np.square(slope)).argmax(0)
+            left = rest[judged] - sines[judged][:, best] * slope[best, np.arange(len(best))]
+            explained.append(1 - np.square(left).sum(0) / np.square(rest[judged]).sum(0))
+    return float((np.mean(explained, axis=0) > _CURVED).mean())
 
 
 def _rounded(value: pd.Series | float) -> dict[str, float] | float:

@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mssvae import MSSVAE, simulate
+from mssvae.results.tables import FactorTables
 from studies import planted
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "planted_numbers.py"
@@ -53,6 +55,25 @@ def test_the_numbers_of_a_cohort_are_those_it_was_made_with(fitted):
 def test_independent_factors_have_no_correlation():
     model = MSSVAE(cohort(0), n_shared=6, n_specific=2).fit(decoder="linear")
     assert np.mean(planted.correlations(model)) == pytest.approx(0, abs=0.01)
+
+
+def test_genes_that_follow_a_sine_are_counted():
+    """With the true factors, among genes without any."""
+    options = {**OPTIONS, "nonlinear_every": 3, "theta_log_intercept": 1}
+    terms, groups = simulate.made_up_processes(60), {"a": 150, "b": 150}
+    made = simulate.cohort(terms, groups, n_genes=4000, n_shared=4, n_specific=1, **options)
+    shared, *specific = (made.varm[f"true_{part}"] != 0 for part in ("shared", "a", "b"))
+    sine = shared.any(axis=1) & (np.arange(made.n_vars) % 3 == 0)
+    without = ~np.hstack([shared, *specific]).any(axis=1)
+    own = pd.DataFrame(made.obsm["true_specific"], made.obs_names)
+    latent = FactorTables(
+        pd.DataFrame(made.obsm["true_shared"], made.obs_names),
+        {group: own[(made.obs["group"] == group).to_numpy()] for group in groups},
+    )
+    expressed = made.X.mean(axis=0).A1 > 20
+    found = planted.sine_share(made[:, expressed & (without | sine)], latent)
+    assert found == pytest.approx(sine[expressed & (without | sine)].mean(), abs=0.002)
+    assert planted.sine_share(made[:, expressed & without], latent) < 0.002
 
 
 def test_random_genes_are_the_same_again(fitted):
