@@ -122,7 +122,7 @@ def truth(adata: ad.AnnData) -> Factorisation:
     Parameters
     ----------
     adata
-        From ``mssvae.simulate.gaussian`` or ``rnaseq``.
+        From ``mssvae.simulate``, maybe without some of its features.
 
     Raises
     ------

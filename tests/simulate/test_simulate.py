@@ -105,6 +105,97 @@ def test_a_cohort_survives_being_written(adata, tmp_path):
     assert read.obs["group"].cat.categories.tolist() == list(GROUPS)
 
 
+def test_libraries_of_each_group_have_the_mean_and_deviation_asked_for(terms):
+    means, deviations = {"a": 12, "b": 14, "c": 15}, {"a": 0.1, "b": 0.3, "c": 0.8}
+    options = {"library_log_mean": means, "library_log_sd": deviations}
+    options |= {"n_genes": 1200, "n_shared": 1, "n_specific": 1, "seed": 2}
+    made = cohort(terms, dict.fromkeys(GROUPS, 300), **options)
+    library = pd.Series(np.log(made.X.sum(axis=1).A1)).groupby(made.obs["group"].to_numpy())
+    # The median and quartiles, as one sample in a hundred has hardly any counts.
+    assert (library.median() - pd.Series(means)).abs().max() < 0.1
+    spread = (library.quantile(0.75) - library.quantile(0.25)) / 1.349
+    assert (spread / pd.Series(deviations)).to_numpy() == pytest.approx(1, abs=0.2)
+
+
+def test_genes_have_the_inverse_dispersions_asked_for(terms):
+    """Moments of counts without factors: their variance is mu + mu^2 / theta."""
+    options = {"n_genes": 800, "n_shared": 1, "n_specific": 0, "seed": 3, "library_log_sd": 0}
+    options |= {"theta_log_intercept": -1, "theta_log_slope": 0.4, "theta_log_sd": 0.5}
+    made = cohort(terms, {"a": 2000}, **options)
+    counts = made.X.toarray()[np.log(made.X.sum(axis=1).A1) > 13]
+    counts = counts[:, (made.varm["true_shared"] == 0).ravel() & (counts.mean(0) > 100)]
+    mean, variance = counts.mean(axis=0), counts.var(axis=0)
+    log_theta = np.log(mean**2 / (variance - mean))
+    slope, intercept = np.polyfit(np.log(mean), log_theta, 1)
+    assert slope == pytest.approx(0.4, abs=0.05)
+    assert intercept == pytest.approx(-1, abs=0.3)
+    rest = log_theta - intercept - slope * np.log(mean)
+    assert rest.std() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("correlation", [0, 0.15, 0.3])
+def test_factors_have_the_correlation_asked_for(terms, correlation):
+    options = {"n_genes": 3000, "n_shared": 15, "n_specific": 10, "factor_correlation": correlation}
+    made = cohort(terms, {"a": 2000, "b": 2000}, seed=4, **options)
+    squares = []
+    for group in ("a", "b"):
+        own = (made.obs["group"] == group).to_numpy()
+        factors = np.hstack([made.obsm["true_shared"], made.obsm["true_specific"]])[own]
+        assert factors.std(axis=0) == pytest.approx(1, abs=0.08)
+        correlations = np.corrcoef(factors.T)
+        squares.append(np.square(correlations[np.triu_indices_from(correlations, 1)]))
+    assert np.sqrt(np.mean(squares)) == pytest.approx(correlation, abs=0.04)
+
+
+def test_genes_are_all_linear_where_none_is_asked_to_be_otherwise(terms):
+    """Beyond two deviations a sine has turned back, and a line has not."""
+    options = {"n_genes": 1500, "n_shared": 1, "n_specific": 0, "seed": 5, "library_log_sd": 0}
+    options |= {"theta_log_intercept": 8, "baseline_log_sd": 0.5}
+    for every, share in ((None, 0), (3, 1 / 3)):
+        made = cohort(terms, {"a": 600}, nonlinear_every=every, **options)
+        z = made.obsm["true_shared"][:, 0]
+        loads = made.varm["true_shared"][:, 0] != 0
+        expressed = np.asarray(made.X.mean(axis=0)).ravel() > 20
+        x = made.X.toarray()[:, loads & expressed]
+        falls = x[z > 1.5].mean(axis=0) < 0.8 * x[(z > 0.4) & (z < 0.9)].mean(axis=0)
+        assert falls.mean() == pytest.approx(share, abs=0.1)
+
+
+def test_settings_of_real_cohorts_are_the_same_again_with_the_same_seed(terms):
+    options = {
+        "nonlinear_every": None,
+        "factor_correlation": 0.2,
+        "library_log_mean": dict.fromkeys(GROUPS, 13.8),
+        "theta_log_intercept": -1.0,
+        "theta_log_slope": 0.5,
+        "theta_log_sd": 0.7,
+    }
+    one, again, other = (simulate(terms, seed, **options) for seed in (6, 6, 7))
+    assert (one.X != again.X).nnz == 0
+    assert (one.obsm["true_specific"] == again.obsm["true_specific"]).all()
+    assert (one.X != other.X).nnz > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nonlinear_every": 2}, "nonlinear_every must be a whole number, at least 3, not 2"),
+        ({"factor_correlation": 0.5}, "factor_correlation must be .* at most 0.4, not 0.5"),
+        ({"baseline_log_sd": -1}, "baseline_log_sd must be a finite number, at least 0"),
+        ({"library_log_mean": {"a": 14}}, "library_log_mean has no number for 'b', 'c'"),
+        ({"library_log_mean": 99}, "library_log_mean of 'a' must be .* at most 30, not 99"),
+        ({"library_log_sd": np.nan}, "library_log_sd of 'a' must be a finite number"),
+        ({"theta_log_intercept": "1"}, "theta_log_intercept must be a finite number"),
+        ({"theta_log_intercept": 1, "theta_log_slope": 9}, "theta_log_slope must be .* at most 2"),
+        ({"theta_log_intercept": 1, "theta_log_sd": -1}, "theta_log_sd must be .* at least 0"),
+        ({"theta_log_sd": 0.5}, "theta_log_sd is given without theta_log_intercept"),
+    ],
+)
+def test_settings_that_no_real_cohort_has_are_refused_by_name(terms, options, message):
+    with pytest.raises(InputError, match=message):
+        simulate(terms, **options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -87,6 +87,10 @@ SIMULATIONS = config.get(
 )
 REPLICATES = SIMULATIONS["replicates"]
 SETTINGS = SIMULATIONS["settings"]
+# Those of cohorts with planted processes.
+PLANTED = {
+    name for name, setting in SETTINGS.items() if setting["simulator"] == "cohort"
+}
 
 
 GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
@@ -276,10 +280,16 @@ def fit_seed(wildcards):
     return simulation_seeds(wildcards)["fit"]
 
 
+def planted_processes(wildcards):
+    """The GO gene sets to plant processes from; none where none can be had."""
+    return {"go_gene_sets": GO_SETS} if R_IS_THERE or GO_FILE else {}
+
+
 def simulation_model(wildcards):
     """The settings of the model; the likelihood follows from the simulator."""
     setting = SETTINGS[wildcards.simulation]
-    likelihood = {"gaussian": "gaussian", "rnaseq": "negative_binomial"}
+    counts = "negative_binomial"
+    likelihood = {"gaussian": "gaussian", "rnaseq": counts, "cohort": counts}
     return setting["model"] | {"likelihood": likelihood[setting["simulator"]]}
 
 

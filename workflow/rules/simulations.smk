@@ -12,6 +12,8 @@ rule simulate:
         "results/{run}/logs/simulations/{simulation}/{replicate}/simulate.log",
     benchmark:
         "results/{run}/benchmarks/simulations/{simulation}/{replicate}/simulate.tsv"
+    wildcard_constraints:
+        simulation=any_of(SETTINGS.keys() - PLANTED),
     conda:
         "../../envs/simulations.yaml"
     threads: 1
@@ -28,6 +30,42 @@ rule simulate:
         "Simulating replicate {wildcards.replicate} of {wildcards.simulation}"
     script:
         "../../scripts/simulate.py"
+
+
+# As a cohort of a user: with quality control and a choice of genes.
+rule simulate_cohort:
+    input:
+        unpack(planted_processes),
+        code=library(
+            "simulate/*",
+            "enrichment/_gmt.py",
+            "preprocess.py",
+            "data/matrices.py",
+            "data/validation.py",
+        ),
+    output:
+        data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
+        source="results/{run}/simulations/{simulation}/{replicate}/source.json",
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/simulate_cohort.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/simulate_cohort.tsv"
+    wildcard_constraints:
+        simulation=any_of(PLANTED),
+    conda:
+        "../../envs/scanpy.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=15,
+    params:
+        data=lookup(within=config, dpath="simulations/settings/{simulation}/data"),
+        n_genes=lookup(within=config, dpath="simulations/settings/{simulation}/n_genes"),
+        seed=data_seed,
+    message:
+        "Simulating replicate {wildcards.replicate} of {wildcards.simulation}"
+    script:
+        "../../scripts/simulate_cohort.py"
 
 
 # By itself, as a change of what this depends on must not run the fits again.
@@ -85,6 +123,39 @@ use rule fit_cohort as fit_simulation with:
     message:
         "Fitting method {wildcards.method} to replicate {wildcards.replicate} of "
         "{wildcards.simulation}"
+
+
+# Factor analysis and NMF, which are told the true numbers of factors and genes.
+rule peers:
+    input:
+        data="results/{run}/simulations/{simulation}/{replicate}/data.h5ad",
+        code=library("evaluation/*", "replicates.py", "data/*.py"),
+    output:
+        collect(
+            "results/{{run}}/simulations/{{simulation}}/{{replicate}}/{{method}}/{table}",
+            table=[
+                f"{stage}{table}"
+                for stage in ("", "assigned/")
+                for table in ("masks.tsv.gz", "factors.tsv", "latent.tsv.gz")
+            ],
+        ),
+    log:
+        "results/{run}/logs/simulations/{simulation}/{replicate}/{method}/peers.log",
+    benchmark:
+        "results/{run}/benchmarks/simulations/{simulation}/{replicate}/{method}/peers.tsv"
+    wildcard_constraints:
+        method=any_of(OTHER_METHODS & {"factor_analysis", "nmf"}),
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=30,
+    message:
+        "Analysing replicate {wildcards.replicate} of {wildcards.simulation} by "
+        "{wildcards.method}"
+    script:
+        "../../scripts/peers.py"
 
 
 rule assign:
@@ -284,6 +355,7 @@ rule figure_simulation:
                     replicate=example_replicate,
                 ),
                 "rnaseq": [],
+                "cohort": [],
             },
         ),
         truth=collect(

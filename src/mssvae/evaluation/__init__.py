@@ -4,8 +4,8 @@
 counts alone; ``split_counts_overdispersed`` is right where the inverse dispersions are known.
 ``path`` has ``unseen`` along the weight of the prior, beside study means and dense models.
 ``agreement`` compares two fits, ``consensus`` fits to subsamples with that to all samples;
-``peer_gene_sets`` are of other models; ``projected`` takes factors to other studies, and
-``replication`` tells whether they come back there. Scores against a truth are in
+``peer_gene_sets`` and ``peer_factors`` are of other models; ``projected`` takes factors to other
+studies, and ``replication`` tells whether they come back there. Scores against a truth are in
 ``mssvae.metrics``.
 """
 
@@ -18,7 +18,7 @@ from mssvae.evaluation._consensus import (
     stability,
     subsample,
 )
-from mssvae.evaluation._gene_sets import peer_gene_sets
+from mssvae.evaluation._gene_sets import peer_factors, peer_gene_sets
 from mssvae.evaluation._path import path
 from mssvae.evaluation._projection import projected
 from mssvae.evaluation._replication import replication
@@ -33,6 +33,7 @@ __all__ = [
     "consensus",
     "held_out_samples",
     "path",
+    "peer_factors",
     "peer_gene_sets",
     "projected",
     "replication",

@@ -10,9 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from mssvae.data.inputs import require_anndata
 from mssvae.data.matrices import dense
-from mssvae.data.validation import require_columns
+from mssvae.data.validation import require_columns, whole
 from mssvae.errors import InputError
 from mssvae.evaluation._peers import log_relative
+from mssvae.metrics import jaccard
 
 _ITERATIONS = 200
 _TINY = 1e-12
@@ -66,7 +67,7 @@ def peer_gene_sets(
             continue
         by_size = sorted(names, key=lambda name: -len(gene_sets[name]))
         for method, analyse in (("factor analysis", _factor_analysis), ("NMF", _nmf)):
-            loadings = analyse(x[rows], study[rows], len(names))
+            loadings, _ = analyse(x[rows], study[rows], len(names))
             strongest = np.argsort(-np.square(loadings).sum(1), kind="stable")
             of_peer: dict[str, list[str]] = {name: [] for name in by_size}
             for name, k in zip(by_size, strongest, strict=False):
@@ -76,8 +77,86 @@ def peer_gene_sets(
     return sets
 
 
-def _factor_analysis(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
-    """Return loadings [k x G] of counts [n x G]."""
+def peer_factors(
+    adata: anndata.AnnData,
+    method: str,
+    n_shared: int,
+    n_specific: int,
+    n_genes: int,
+    study_key: str = "group",
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return shared and specific factors by factor analysis with varimax, or by NMF.
+
+    Shared factors are those of all samples. Of the samples of a study alone there are as many as
+    shared and specific ones together; its own are those whose genes are least like those of any
+    shared factor (Jaccard index). Factors have the genes with the largest absolute loadings. What
+    the methods see is said of ``peer_gene_sets``.
+
+    Parameters
+    ----------
+    adata : AnnData [N x G]
+        Counts in ``X``.
+    method : {"factor_analysis", "nmf"}
+    n_shared, n_specific : int
+        Numbers of factors: of all samples, and of each study's own.
+    n_genes : int
+        Genes of each factor.
+
+    Returns
+    -------
+    masks : DataFrame [G x K]
+        Loadings; zero but for the genes of the factor.
+    factors : DataFrame
+        ``factor``, ``kind`` (``"shared"`` or ``"specific"``) and ``study``.
+    latent : DataFrame [N x K]
+        Factors; NaN where the factor is another study's.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown, a number is out of its range or the column is missing.
+    """
+    require_anndata(adata)
+    if method not in _METHODS:
+        raise InputError(f"no method {method!r}: choose one of {', '.join(_METHODS)}")
+    n_shared, n_genes = whole("n_shared", n_shared, 0), whole("n_genes", n_genes)
+    n_specific = whole("n_specific", n_specific, 0)
+    if study_key not in adata.obs:
+        raise InputError(f"adata.obs has no column {study_key!r}")
+    x, study = dense(adata.X).astype(float), adata.obs[study_key].astype(str).to_numpy()
+
+    def analysed(rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        loadings, scores = _METHODS[method](x[rows], study[rows], k)
+        order = np.argsort(-np.abs(loadings), axis=1, kind="stable")
+        np.put_along_axis(loadings, order[:, n_genes:], 0.0, axis=1)
+        return loadings.T, scores
+
+    masks, latent, factors = {}, {}, []
+    everywhere = np.ones(len(x), bool)
+    shared, scores = analysed(everywhere, n_shared) if n_shared else (x[:0].T, x[:, :0])
+    found = {"shared": (everywhere, shared, scores)}
+    for name in dict.fromkeys(study) if n_specific else ():
+        rows = study == name
+        own, scores = analysed(rows, n_shared + n_specific)
+        likeness = jaccard(own, shared).max(axis=1, initial=0)
+        least = np.sort(np.argsort(likeness, kind="stable")[:n_specific])
+        found[name] = (rows, own[:, least], scores[:, least])
+    for part, (rows, loadings, scores) in found.items():
+        for k in range(loadings.shape[1]):
+            factor = f"{part}_{k + 1:02d}"
+            masks[factor] = loadings[:, k]
+            latent[factor] = pd.Series(scores[:, k], adata.obs_names[rows])
+            kind, of = ("shared", None) if part == "shared" else ("specific", part)
+            factors.append({"factor": factor, "kind": kind, "study": of})
+    return (
+        pd.DataFrame(masks, adata.var_names),
+        pd.DataFrame(factors, columns=["factor", "kind", "study"]),
+        pd.DataFrame(latent, adata.obs_names),
+    )
+
+
+def _factor_analysis(x: np.ndarray, study: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return loadings [k x G] and factors [n x k] of counts [n x G]."""
     y = pd.DataFrame(log_relative(x, x.sum(1)))
     y = (y - y.groupby(study).transform("mean")).to_numpy()
     y /= y.std(0) + _TINY
@@ -89,11 +168,12 @@ def _factor_analysis(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
         max_iter=_ITERATIONS,
     )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-        return analysis.fit(y).components_
+        scores = analysis.fit_transform(y)
+    return analysis.components_, scores
 
 
-def _nmf(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
-    """Return loadings [k x G], the shares of a gene's mean, of counts [n x G]."""
+def _nmf(x: np.ndarray, study: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return loadings [k x G], the shares of a gene's mean, and factors [n x k]."""
     model = NMF(
         min(k, *x.shape),
         beta_loss="kullback-leibler",
@@ -105,4 +185,7 @@ def _nmf(x: np.ndarray, study: np.ndarray, k: int) -> np.ndarray:
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         weights = model.fit_transform(x)
     parts = weights.mean(0)[:, None] * model.components_
-    return parts / (parts.sum(0) + _TINY)
+    return parts / (parts.sum(0) + _TINY), weights
+
+
+_METHODS = {"factor_analysis": _factor_analysis, "nmf": _nmf}

@@ -24,7 +24,18 @@ def negative_binomial_counts(
     variation = (phi + 1 / np.sqrt(mean)) * np.sqrt(nu / rng.chisquare(nu, mean.shape))
     # Where squares overflow the counts would be too large as well.
     with np.errstate(over="ignore", invalid="ignore"):
-        rate = rng.gamma(1 / variation**2, mean * variation**2)
+        return _poisson(rng.gamma(1 / variation**2, mean * variation**2), rng)
+
+
+def gene_wise_counts(mean: np.ndarray, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw counts [N x G] from NB(mean, theta), with an inverse dispersion of each gene, [G].
+
+    Raises InputError if a count is too large.
+    """
+    return _poisson(rng.gamma(np.broadcast_to(theta, mean.shape), mean / theta), rng)
+
+
+def _poisson(rate: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if not rate.max() <= MOST_COUNTS:
         raise InputError(f"a count would be larger than {MOST_COUNTS:,.0f}")
     return rng.poisson(rate)
