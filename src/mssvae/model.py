@@ -254,10 +254,9 @@ class MSSVAE:
         model._settings = {**self._settings, **CANDIDATES.most(self._settings)}
         model._data = self._data.in_units(fit_settings.standardise)
         arguments = linear_arguments(model._data, self.module, fit_settings)
-        fits = fit_path(*arguments, weights, fit_settings.moves)
         return [
             model._with(state, history, replace(fit_settings, prior_scale=n / weight))
-            for weight, (state, history) in zip(weights, fits, strict=True)
+            for weight, (state, history) in zip(weights, fit_path(*arguments, weights), strict=True)
         ]
 
     def held_out(self, share: float = 0.2, seed: int = 0) -> HeldOut:

@@ -307,6 +307,7 @@ def test_an_intercept_of_a_study_is_no_factor():
         2,
         [1, 10, 15],
         0.1,
+        None,
         1.0,
     )
     assert not state.support.any()

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 
@@ -89,7 +89,7 @@ def identity(
 
 def linear_arguments(
     data: ModelData, module: MultiStudyModule, settings: FitSettings
-) -> tuple[str, torch.Tensor, torch.Tensor, int, int, list[float], float]:
+) -> tuple[str, torch.Tensor, torch.Tensor, int, int, list[float], float, Sequence[str] | None]:
     """Return what linear fits take before the weight of the prior."""
     rates = [rate for _, rate in settings.lambda0]
     return (
@@ -100,6 +100,7 @@ def linear_arguments(
         module.n_specific,
         rates,
         settings.lambda1,
+        settings.moves,
     )
 
 
@@ -145,7 +146,7 @@ def fit_module(
         log.info("the fit is done, in %s", checkpoint.path)
         return pd.DataFrame(saved["history"])
     weight = len(data) / settings.scale(len(data))
-    state, history = fit_linear(*linear_arguments(data, module, settings), weight, settings.moves)
+    state, history = fit_linear(*linear_arguments(data, module, settings), weight)
     write(state, module, data.study_there)
     if checkpoint:
         checkpoint.save({"module": module.state_dict(), "history": history.to_dict("records")})

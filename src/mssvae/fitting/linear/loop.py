@@ -31,8 +31,8 @@ def fit_linear(
     n_specific: int,
     rates: Sequence[float],
     lambda1: float,
+    moves: Sequence[str] | None,
     weight: float,
-    moves: Sequence[str] | None = None,
 ) -> tuple[LinearState, pd.DataFrame]:
     """Fit the linear model and return its state, and its history by iteration.
 
@@ -46,10 +46,10 @@ def fit_linear(
         Rates of the spike, one rung after the other (``lambda0``).
     lambda1 : float
         Rate of the slab.
+    moves : sequence of str or None
+        Those that may be tried; None for all of ``mssvae.moves.linear``.
     weight : float
         Of the prior: 1 is the objective as written (N over ``prior_scale``).
-    moves : sequence of str, optional
-        Those that may be tried; default all of ``mssvae.moves.linear``.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def fit_linear(
         was tried before the iteration, whether it was kept, and what the objective gained, in nats.
     """
     return next(
-        fit_path(likelihood, x, study, n_shared, n_specific, rates, lambda1, [weight], moves)
+        fit_path(likelihood, x, study, n_shared, n_specific, rates, lambda1, moves, [weight])
     )
 
 
@@ -79,8 +79,8 @@ def fit_path(
     n_specific: int,
     rates: Sequence[float],
     lambda1: float,
+    moves: Sequence[str] | None,
     weights: Sequence[float],
-    moves: Sequence[str] | None = None,
 ) -> Iterator[tuple[LinearState, pd.DataFrame]]:
     """Yield what ``fit_linear`` gives with each weight of the prior.
 
