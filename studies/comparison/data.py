@@ -3,8 +3,6 @@
 Counts stay counts; real values are standardised by feature.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import anndata as ad
@@ -16,6 +14,7 @@ from mssvae.data.matrices import dense
 
 # Fewest counts of a cell of STARmap's panel of 158 genes.
 _LEAST_COUNTS = 20
+_CONFIG = Path(__file__).resolve().parents[2] / "config"
 _GROUPS = ["Healthy", "Non Small Cell Lung Cancer", "Glioblastoma", "Other Cancer"]
 
 
@@ -43,14 +42,20 @@ def kang(counts: str) -> ad.AnnData:
     return _with(adata, adata.obs["condition"], adata.obs["cell_type"])
 
 
-def platelets(
-    data_folder: str, registry: str, group_mapping: str, cache: str, n_genes: int = 2000
-) -> ad.AnnData:
-    """Return the platelets of GSE68086 by group (appendix C.4), the most variable genes."""
+def platelets(counts: str, n_genes: int = 2000) -> ad.AnnData:
+    """Return the platelets of GSE68086 by group (appendix C.4), the most variable genes.
+
+    ``counts`` is the folder with the files of the series, which has its name.
+    """
     from mssvae import cohorts, preprocess
 
-    datasets = cohorts.read_registry(registry, ["GSE68086"])
-    adata = cohorts.from_geo(datasets, group_mapping, _GROUPS, data_folder=data_folder, cache=cache)
+    adata = cohorts.from_geo(
+        cohorts.read_registry(_CONFIG / "datasets.yaml", ["GSE68086"]),
+        _CONFIG / "groups/platelet.tsv",
+        _GROUPS,
+        data_folder=Path(counts).parent,
+        cache=Path(counts).parent,
+    )
     adata = preprocess.select_genes(preprocess.quality_control(adata)[0], n_genes)[0]
     return _with(adata, adata.obs["group"])
 
@@ -75,6 +80,7 @@ def gfrn(expression: str, samples: str) -> ad.AnnData:
     return standardised(adata)
 
 
+SIMULATORS = ("simulated_gaussian", "simulated_rna")
 READERS = {
     read.__name__: read
     for read in (simulated_gaussian, simulated_rna, starmap, kang, platelets, ovarian, gfrn)
@@ -87,15 +93,6 @@ def standardised(adata: ad.AnnData) -> ad.AnnData:
     values = dense(adata.X).astype(float)
     adata.X = (values - values.mean(0)) / values.std(0)
     return adata
-
-
-def missing_files(arguments: Mapping[str, object]) -> list[str]:
-    """Return the paths in the arguments of a reader, with their variables, that are not there."""
-    return [
-        str(value)
-        for value in arguments.values()
-        if isinstance(value, str) and "/" in value and not Path(os.path.expandvars(value)).exists()
-    ]
 
 
 def _anndata(values: pd.DataFrame) -> ad.AnnData:

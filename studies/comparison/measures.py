@@ -201,12 +201,3 @@ def label_accuracy(factors: np.ndarray, label: pd.Series) -> float:
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings(action="ignore"):
         return float(cross_val_score(model, z, y, cv=folds, scoring="balanced_accuracy").mean())
-
-
-def collect(tables: dict[tuple[str, str, int], pd.DataFrame]) -> pd.DataFrame:
-    """Return one long table of all measures, by data, method and replicate."""
-    parts = []
-    for (data, method, replicate), table in tables.items():
-        parts.append(table.assign(data=data, method=method, replicate=replicate))
-    order = ["data", "method", "version", "measure", "value", "replicate", "note"]
-    return pd.concat(parts, ignore_index=True)[order]

@@ -18,10 +18,10 @@ if not workflow.overwrite_configfiles:
 
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
-# The library of this checkout, for Snakemake, for scripts in conda environments, which drop the
-# variable, and for scripts in a virtual environment, which may be of another checkout.
-sys.path.insert(0, str(REPOSITORY / "src"))
-paths = [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")]
+# The library and the studies of this checkout, for Snakemake, for scripts in conda environments,
+# which drop the variable, and for scripts in a virtual environment, which may be of another checkout.
+sys.path[:0] = [str(REPOSITORY / "src"), str(REPOSITORY)]
+paths = [str(REPOSITORY / "src"), str(REPOSITORY), os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
 from mssvae.pipeline import annotation
