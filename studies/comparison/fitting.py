@@ -73,7 +73,7 @@ class Fit:
         Of the method.
     problem : Problem
     output : str
-        Folder for the tables of the fit and ``about.json``.
+        Folder for the tables of the fit, ``about.json``, and what was printed, ``log.txt``.
     """
 
     data: str
@@ -102,13 +102,16 @@ def run(fit: Fit, limits: Limits, python: str = sys.executable) -> dict[str, obj
     output = Path(fit.output)
     output.mkdir(parents=True, exist_ok=True)
     threads = dict.fromkeys(_THREADS, str(limits.threads))
-    process = subprocess.Popen(
-        [python, "-m", "studies.comparison.fitting"],
-        env=os.environ | threads | {"PYTHONPATH": f"{_REPOSITORY}{os.pathsep}{_REPOSITORY}/src"},
-        stdin=subprocess.PIPE,
-        text=True,
-    )
     start = time.monotonic()
+    with open(output / "log.txt", "w") as told:
+        process = subprocess.Popen(
+            [python, "-m", "studies.comparison.fitting"],
+            env=os.environ | threads | {"PYTHONPATH": f"{_REPOSITORY}/src:{_REPOSITORY}"},
+            stdin=subprocess.PIPE,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
     process.stdin.write(json.dumps(asdict(fit)))
     process.stdin.close()
     note = None
