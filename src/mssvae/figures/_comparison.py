@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from mssvae.errors import InputError
-from mssvae.figures._common import ACCENT_COLOUR, PAGE_WIDTH, in_style, require_columns
+from mssvae.figures._common import ACCENT_COLOUR, PAGE_HEIGHT, PAGE_WIDTH, in_style, require_columns
 from mssvae.figures._text import literal, text_width, wrapped
 
 
@@ -32,9 +33,11 @@ _COLUMNS = (
     _Column("seconds", "seconds", log=True),
 )
 _OTHERS = "#0072b2"
-_ROW, _PANEL, _TOP, _BOTTOM = 0.135, 0.42, 0.45, 0.35  # inches
+# Inches: of a row at most and at least, around those of a panel (_TITLE above), around all panels.
+_ROW, _SMALL_ROW, _PANEL, _TITLE, _TOP, _BOTTOM = 0.135, 0.07, 0.33, 0.14, 0.42, 0.3
 _NAME_FONT, _NAME_WIDTH = 6.5, 110  # points
-_GAP = 0.1  # inches between columns
+_HEADING = {"weight": "bold", "fontsize": 7}
+_GAP = 0.18  # inches between columns
 
 
 @in_style
@@ -78,94 +81,111 @@ def comparison(
     ]
     valid = table[table["value"].notna()]
     columns = [column for column in _COLUMNS if (valid["measure"] == column.measure).any()]
-    heights = [_PANEL + _ROW * len(names) for *_, names in panels]
-    figure = Figure(figsize=(PAGE_WIDTH, sum(heights) + _TOP + _BOTTOM))
-    width, height = PAGE_WIDTH, sum(heights) + _TOP + _BOTTOM
+    n_rows, room = sum(len(names) for *_, names in panels), PAGE_HEIGHT - _TOP - _BOTTOM
+    row = min(max((room - _PANEL * len(panels)) / n_rows, _SMALL_ROW), _ROW)
+    height = _TOP + _PANEL * len(panels) + row * n_rows + _BOTTOM
+    font = min(_NAME_FONT, 0.9 * 72 * row)
     shown = {
-        name: wrapped(title, _NAME_WIDTH, _NAME_FONT, max_lines=1)
+        name: literal(wrapped(title, _NAME_WIDTH, font, max_lines=1))
         for name, title in methods.items()
     }
-    left = 0.2 + max(text_width(name, _NAME_FONT) for name in shown.values()) / 72
-    each = (width - left - 0.1) / max(len(columns), 1)
+    left = 0.2 + max(text_width(name, font) for name in shown.values()) / 72
+    each = (PAGE_WIDTH - left) / max(len(columns), 1)
+    figure = Figure(figsize=(PAGE_WIDTH, height))
+    limits = {column.measure: _decades(valid, column.measure) for column in columns if column.log}
     top = height - _TOP
-    for (title, rows, names), size in zip(panels, heights, strict=True):
-        bottom = top - size + _PANEL - 0.12
-        box = [bottom / height, _ROW * len(names) / height]
-        axes = [
-            figure.add_axes(((left + i * each) / width, box[0], (each - _GAP) / width, box[1]))
-            for i in range(len(columns))
-        ]
-        for one, column in zip(axes, columns, strict=True):
-            _draw(one, column, rows, names, ours)
-        labels = [literal(shown[name]) for name in names]
-        axes[0].set_yticks(range(len(names)), labels, fontsize=_NAME_FONT)
-        for label, name in zip(axes[0].get_yticklabels(), names, strict=True):
-            label.set_color(ACCENT_COLOUR if name in ours else "black")
-        _tell_failures(axes[0], rows, names)
-        place = (0.1 / width, (bottom + _ROW * len(names) + 0.05) / height)
-        figure.text(*place, literal(title), weight="bold", fontsize=7.5)
-        top -= size
+    for title, rows, names in panels:
+        figure.text(0.1 / PAGE_WIDTH, top / height, literal(title), va="top", **_HEADING)
+        bottom = top - _TITLE - row * len(names)
+        for i, column in enumerate(columns or [None]):
+            place = (left + i * each, bottom, each - _GAP, row * len(names))
+            axes = figure.add_axes(np.divide(place, [PAGE_WIDTH, height] * 2))
+            _set_rows(axes, [shown[name] for name in names] if i == 0 else [], len(names), font)
+            if i == 0:
+                _tell_failures(axes, rows, names, font)
+                for label, name in zip(axes.get_yticklabels(), names, strict=True):
+                    label.set_color(ACCENT_COLOUR if name in ours else "black")
+            _draw(axes, column, rows, names, ours, limits)
+        top = bottom - (_PANEL - _TITLE)
     for i, column in enumerate(columns):
-        place = ((left + (i + 0.5) * each - _GAP / 2) / width, 1 - 0.06 / height)
-        figure.text(*place, column.title, ha="center", va="top", fontsize=7)
+        place = ((left + (i + 0.5) * each - _GAP / 2) / PAGE_WIDTH, 1 - 0.06 / height)
+        figure.text(*place, column.title, ha="center", va="top", fontsize=6.5)
     _draw_legend(figure)
     return figure
 
 
+def _decades(valid: pd.DataFrame, measure: str) -> tuple[float, float]:
+    """Return the powers of ten around all values of a measure that are above zero."""
+    values = valid.loc[(valid["measure"] == measure) & (valid["value"] > 0), "value"]
+    if values.empty:
+        return 1, 10
+    low, high = (np.log10(value) for value in (values.min(), values.max()))
+    return 10 ** np.floor(low), 10 ** max(np.ceil(high), np.floor(low) + 1)
+
+
+def _set_rows(axes: Axes, names: list[str], n: int, font: float) -> None:
+    axes.set_ylim(n - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=font)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.patch.set_visible(False)
+
+
 def _draw(
-    axes: Axes, column: _Column, rows: pd.DataFrame, names: list[str], ours: Sequence[str]
+    axes: Axes,
+    column: _Column | None,
+    rows: pd.DataFrame,
+    names: list[str],
+    ours: Sequence[str],
+    limits: Mapping[str, tuple[float, float]],
 ) -> None:
     """Draw one measure of all methods on one data set; nothing where there is no value."""
     found = rows[rows["value"].notna()]
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), [""] * len(names))
-    axes.tick_params(axis="y", length=0)
-    axes.spines[["left"]].set_visible(False)
-    if not (found["measure"] == column.measure).any():
+    if column is None or not (found["measure"] == column.measure).any():
         axes.set_xticks([])
-        axes.spines[["bottom"]].set_visible(False)
-        axes.patch.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
         return
-    axes.hlines(range(len(names)), 0, 1, transform=axes.get_yaxis_transform(), color="0.9", lw=0.5)
+    lines = {"transform": axes.get_yaxis_transform(), "color": "0.9", "linewidth": 0.5}
+    axes.hlines(range(len(names)), 0, 1, **lines)
     for i, name in enumerate(names):
-        colour = ACCENT_COLOUR if name in ours else _OTHERS
-        marker = "o" if name in ours else "s"
-        for measure, is_open in ((column.open, True), (column.measure, False)):
+        is_ours = name in ours
+        colour, marker = (ACCENT_COLOUR, "o") if is_ours else (_OTHERS, "s")
+        for measure in filter(None, (column.open, column.measure)):
             chosen = (found["method"] == name) & (found["measure"] == measure)
             values = found.loc[chosen, "value"]
-            if values.empty or (column.log and (values <= 0).any()):
-                continue
-            look = {"facecolor": "none" if is_open else colour, "edgecolor": colour}
-            axes.scatter(values, [i] * len(values), s=9, marker=marker, lw=0.6, zorder=3, **look)
-            if len(values) > 1 and not is_open:
-                axes.plot(
-                    [values.median()] * 2, [i - 0.4, i + 0.4], color="black", lw=0.8, zorder=4
-                )
+            if column.log:
+                values = values[values > 0]
+            face = "none" if measure == column.open else colour
+            look = {"facecolor": face, "edgecolor": colour, "linewidth": 0.6, "zorder": 3}
+            axes.scatter(values, [i] * len(values), s=8, marker=marker, **look)
+            if len(values) > 1 and measure == column.measure:
+                middle = [values.median()] * 2
+                axes.plot(middle, [i - 0.4, i + 0.4], color="black", linewidth=0.8, zorder=4)
     if column.share:
         axes.set_xlim(-0.04, 1.04)
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     elif column.log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(numticks=4))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.12)
+        low, high = limits[column.measure]
+        axes.set_xlim(0.8 * low, 1.25 * high)
+        axes.xaxis.set_major_locator(LogLocator(numticks=3))
+        axes.xaxis.set_minor_locator(NullLocator())
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.margins(x=0.12)
+        axes.xaxis.set_major_locator(MaxNLocator(2))
     axes.tick_params(axis="x", labelsize=5.5, pad=1.5)
 
 
-def _tell_failures(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
-    """Write what became of methods that gave no result."""
-    failed = rows[(rows["measure"] == "fitted") & (rows["value"] == 0)]
+def _tell_failures(axes: Axes, rows: pd.DataFrame, names: list[str], font: float) -> None:
+    """Write what became of methods that gave no result on any replicate."""
+    fitted = rows[rows["measure"] == "fitted"]
     for i, name in enumerate(names):
-        notes = failed.loc[failed["method"] == name, "note"]
-        if len(notes) and len(notes) == len(
-            rows[(rows["method"] == name) & (rows["measure"] == "fitted")]
-        ):
-            note = wrapped(str(notes.iloc[0]).split(": run")[0], 330, 5.5, max_lines=1)
-            place = {"transform": axes.get_yaxis_transform(), "zorder": 5}
-            axes.text(0.05, i, literal(note), fontsize=5.5, va="center", color="0.35", **place)
+        of_method = fitted[fitted["method"] == name]
+        if len(of_method) and not of_method["value"].any():
+            note = literal(wrapped(str(of_method["note"].iloc[0]), 330, font, max_lines=1))
+            place = axes.get_yaxis_transform()
+            look = {"fontsize": 0.85 * font, "color": "0.35", "va": "center"}
+            axes.text(0.02, i, note, transform=place, **look)
 
 
 def _draw_legend(figure: Figure) -> None:
@@ -178,4 +198,6 @@ def _draw_legend(figure: Figure) -> None:
         "by the best threshold": Line2D([], [], markerfacecolor="none", **edge),
         "median of replicates": Line2D([], [], color="black", lw=0.8),
     }
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=len(handles))
+    figure.legend(
+        handles.values(), handles.keys(), loc="lower center", ncols=len(handles), borderpad=0.2
+    )
