@@ -4,11 +4,12 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 import sys
 from pathlib import Path
 
 from mssvae.data.files import write_json
-from studies.comparison.fitting import Fit, Limits, fits
+from studies.comparison.fitting import Fit, Limits, run
 from studies.comparison.interface import Problem
 
 params, folder = snakemake.params, Path(snakemake.output.fits)
@@ -22,5 +23,5 @@ else:
         for name in params.names
     ]
     limits = Limits(params.limits["seconds"], params.limits["memory_mib"], snakemake.threads)
-    for _ in fits(made, limits, params.python or sys.executable):
-        pass
+    for one, about in zip(made, run(made, limits, params.python or sys.executable), strict=False):
+        logging.info("%s: %s", one.name, about)

@@ -1,13 +1,13 @@
 """Fits of a method within limits, each in a process of its own."""
 
 import json
-import logging
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -25,8 +25,6 @@ from studies.comparison.interface import (
     package_version,
 )
 from studies.memory import memory_of, peak_memory
-
-log = logging.getLogger(__name__)
 
 # By name, what a fit has: all samples; the same with another seed; two halves of each study; four
 # fifths, which are scored on the rest.
@@ -73,7 +71,7 @@ class Fit:
         Of the method.
     problem : Problem
     output : str
-        Folder for the tables of the fit, ``about.json``, and what was printed, ``log.txt``.
+        Folder for the tables of the fit and ``about.json``.
     """
 
     data: str
@@ -84,67 +82,67 @@ class Fit:
     output: str
 
 
-def run(fit: Fit, limits: Limits, python: str = sys.executable) -> dict[str, object]:
-    """Fit in a new process and return what ``about.json`` has.
+def run(
+    fits: Sequence[Fit], limits: Limits, python: str = sys.executable
+) -> list[dict[str, object]]:
+    """Make the fits of a method to one data set in turn; if the first one fails, no other.
+
+    Another Python does it, which forks for each fit, so that imports take time once.
 
     Parameters
     ----------
+    fits : sequence of Fit
+        In folders beside each other; what is printed goes to ``log.txt`` there.
     python : str
         That has the method's package.
 
     Returns
     -------
-    dict
-        ``fitted``, whether there is a result; ``note``, why not; and if so ``version``, CPU
-        ``seconds`` and ``peak_memory_mib`` of the process, and for ``seen`` the ``score``, None
-        where the method does not predict.
+    list of dict
+        What ``about.json`` of each fit has: ``fitted``, whether there is a result; ``note``, why
+        not; and if so ``version``, CPU ``seconds`` and ``peak_memory_mib`` of the fit, and for
+        ``seen`` the ``score``, None where the method does not predict.
     """
-    output = Path(fit.output)
-    output.mkdir(parents=True, exist_ok=True)
+    folder = Path(fits[0].output).parent
+    folder.mkdir(parents=True, exist_ok=True)
     threads = dict.fromkeys(_THREADS, str(limits.threads))
-    start = time.monotonic()
-    with open(output / "log.txt", "w") as told:
-        process = subprocess.Popen(
+    request = {"fits": [asdict(fit) for fit in fits], "limits": asdict(limits)}
+    with open(folder / "log.txt", "w") as told:
+        answer = subprocess.run(
             [python, "-m", "studies.comparison.fitting"],
             env=os.environ | threads | {"PYTHONPATH": f"{_REPOSITORY}/src:{_REPOSITORY}"},
-            stdin=subprocess.PIPE,
+            input=json.dumps(request),
             stdout=told,
             stderr=subprocess.STDOUT,
             text=True,
+            check=False,
         )
-    process.stdin.write(json.dumps(asdict(fit)))
-    process.stdin.close()
-    note = None
-    while note is None and process.poll() is None:
-        time.sleep(_PAUSE)
+    paths = [Path(fit.output) / "about.json" for fit in fits]
+    if not paths[0].exists():
+        note = f"failed: Python ended with {answer.returncode}"
+        write_json({"fitted": False, "note": note}, paths[0])
+    return [json.loads(path.read_text()) for path in paths if path.exists()]
+
+
+def within(fit: Fit, limits: Limits) -> dict[str, object]:
+    """Fit in a fork of this process, and end it where it takes more than it may."""
+    path = Path(fit.output) / "about.json"
+    process = multiprocessing.get_context("fork").Process(target=_fit_and_tell, args=(fit, path))
+    start, note = time.monotonic(), None
+    process.start()
+    while note is None and process.is_alive():
+        process.join(_PAUSE)
         if time.monotonic() - start > limits.seconds:
             note = f"out of time: more than {limits.seconds:g} s"
         elif memory_of(process.pid) > limits.memory:
             note = f"out of memory: more than {limits.memory:g} MiB"
     if note is not None:
         process.kill()
-    code = process.wait()
-    path = output / "about.json"
-    if note is None and path.exists():
-        return json.loads(path.read_text())
-    about = {"fitted": False, "note": note or f"failed: its process ended with {code}"}
-    write_json(about, path)
-    return about
-
-
-def fits(method_fits: list[Fit], limits: Limits, python: str = sys.executable) -> Iterator[dict]:
-    """Run the fits of a method to one data set in turn; those after a first one that fails do not.
-
-    Yields what ``run`` returns.
-    """
-    about = {"fitted": True}
-    for i, fit in enumerate(method_fits):
-        if i and not about["fitted"]:
-            return
-        found = run(fit, limits, python)
-        log.info("%s of %s: %s", fit.name, fit.method, found)
-        about = found if i == 0 else about
-        yield found
+    process.join()
+    if note is not None or not path.exists():
+        note = note or f"failed: its process ended with {process.exitcode}"
+        write_json({"fitted": False, "note": note}, path)
+    return json.loads(path.read_text())
 
 
 def part(adata: ad.AnnData, name: str, seed: int) -> ad.AnnData:
@@ -201,10 +199,8 @@ def _write(found: Fitted, output: Path) -> None:
     write_table(found.kinds, output / "factors.tsv")
 
 
-def main() -> None:
-    """Fit what standard input asks for; a method that fails is a result too."""
-    request = json.load(sys.stdin)
-    fit = Fit(**request | {"problem": Problem(**request["problem"])})
+def _fit_and_tell(fit: Fit, path: Path) -> None:
+    """Fit and write what came of it; a method that fails is a result too."""
     try:
         about = fit_here(fit)
     except Unsuitable as error:
@@ -214,7 +210,17 @@ def main() -> None:
     except Exception as error:  # Whatever a package raises is told and goes into the table.
         traceback.print_exc()
         about = {"fitted": False, "note": f"failed: {type(error).__name__}: {error}"}
-    write_json(about, Path(fit.output) / "about.json")
+    write_json(about, path)
+
+
+def main() -> None:
+    """Make the fits that standard input asks for."""
+    request = json.load(sys.stdin)
+    limits = Limits(**request["limits"])
+    for i, one in enumerate(request["fits"]):
+        about = within(Fit(**one | {"problem": Problem(**one["problem"])}), limits)
+        if i == 0 and not about["fitted"]:
+            return
 
 
 if __name__ == "__main__":
