@@ -26,7 +26,7 @@ ABOUT = {
     f"{i}/{name}": about for i, c in enumerate(CONFIGS) for name, about in c["methods"].items()
 }
 OWN = ("mssvae", "study_means", "nmf", "factor_analysis", "sparse_pca", "co_clustering")
-PEERS = ("mofa", "cnmf", "linear_scvi", "glm_pca")
+PEERS = ("mofa", "muvi", "cnmf", "linear_scvi", "glm_pca")
 SMALL = {"n_features": 60, "n_studies": 2, "n_shared": 3, "n_specific": [1, 1]}
 COUNTS = Problem("negative_binomial", n_factors=5, n_shared=6, n_specific=2, seed=3)
 GAUSSIAN = Problem("gaussian", n_factors=5, n_shared=6, n_specific=2, seed=3)
