@@ -177,14 +177,16 @@ def _draw(
 
 
 def _tell_failures(axes: Axes, rows: pd.DataFrame, names: list[str], font: float) -> None:
-    """Write what became of methods that gave no result on any replicate."""
+    """Write what became of methods that gave no result on any replicate, over all columns."""
+    axes.set_zorder(1)
     fitted = rows[rows["measure"] == "fitted"]
     for i, name in enumerate(names):
         of_method = fitted[fitted["method"] == name]
         if len(of_method) and not of_method["value"].any():
             note = literal(wrapped(str(of_method["note"].iloc[0]), 330, font, max_lines=1))
             place = axes.get_yaxis_transform()
-            look = {"fontsize": 0.85 * font, "color": "0.35", "va": "center"}
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
+            look = {"fontsize": 0.85 * font, "color": "0.35", "va": "center", "bbox": box}
             axes.text(0.02, i, note, transform=place, **look)
 
 
