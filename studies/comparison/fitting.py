@@ -16,7 +16,6 @@ import numpy as np
 
 from mssvae.data.files import write_json, write_table
 from mssvae.data.matrices import dense
-from mssvae.evaluation import held_out_samples
 from studies.comparison.interface import (
     Fitted,
     Problem,
@@ -147,6 +146,9 @@ def within(fit: Fit, limits: Limits) -> dict[str, object]:
 
 def part(adata: ad.AnnData, name: str, seed: int) -> ad.AnnData:
     """Return the samples of a fit, by its name; of halves, features that vary in both."""
+    # Here, as whoever starts the processes needs nothing of it.
+    from mssvae.evaluation import held_out_samples
+
     if not name.startswith("half"):
         return adata
     first = held_out_samples(adata.obs["group"], 0.5, seed)
