@@ -4,6 +4,7 @@
 # of the Gaussian study from another run.
 # `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
 # `make test-fresh`: both commands on a Debian with nothing but Python, venv, make and git, made for it.
+# `make peers`: the packages of other models for the comparison (docs/comparison.md), in .peers/, 2 GB.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
 # All set up what they need first; `make setup` does just that.
 
@@ -11,11 +12,12 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 SIMULATIONS ?= results/quick
 PIP = .venv/bin/pip install --disable-pip-version-check -q
+PIP_OF_PEERS = .peers/bin/pip install --disable-pip-version-check -q
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
 
-.PHONY: setup reproduce report pictures test test-slurm test-fresh benchmark
+.PHONY: setup peers reproduce report pictures test test-slurm test-fresh benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -27,6 +29,13 @@ setup: .venv/.complete
 	$(PIP) -r envs/requirements.txt
 	RPY2_CFFI_MODE=ABI $(PIP) --no-deps --no-cache-dir --force-reinstall -r envs/rpy2.txt
 	$(PIP) --no-deps -e .
+	@touch $@
+
+peers: .peers/.complete
+
+.peers/.complete: envs/peers.txt
+	$(PYTHON) -m venv .peers
+	$(PIP_OF_PEERS) -r envs/peers.txt
 	@touch $@
 
 reproduce: setup

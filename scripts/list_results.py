@@ -10,8 +10,8 @@ from mssvae.pipeline.annotation import ADVICE
 
 KINDS = {
     "Pages": ["*.html"],
-    "Figures": ["figures/*.pdf", "*/*/figures/*.pdf"],
-    "Tables": ["tables/*", "cohorts/*/tables/*", "simulations/*/*.csv"],
+    "Figures": ["figures/*.pdf", "comparison/figures/*.pdf", "*/*/figures/*.pdf"],
+    "Tables": ["tables/*", "comparison/tables/*", "cohorts/*/tables/*", "simulations/*/*.csv"],
 }
 
 run = Path(sys.argv[1])

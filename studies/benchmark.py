@@ -4,14 +4,12 @@ import json
 import logging
 import math
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +24,7 @@ from mssvae.core.module import MultiStudyModule
 from mssvae.errors import InputError
 from mssvae.fitting.settings import FitSettings
 from mssvae.metrics import structure_scores
+from studies.memory import peak_memory
 
 log = logging.getLogger(__name__)
 
@@ -450,14 +449,10 @@ def _seconds(function: Callable[[], object]) -> float:
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Return the most memory that this process had so far, or of a GPU's, in MiB.
-
-    On Linux. Not ``ru_maxrss`` of ``getrusage``, which a child inherits from its parent.
-    """
+    """Return the most memory that this process had so far, or of a GPU's, in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**10
+    return peak_memory()
 
 
 def _name(precision: torch.dtype | None) -> str:

@@ -7,7 +7,7 @@ from mssvae.pipeline import annotation
 
 SOURCES = Path(__file__).parents[1] / "src"
 # What may be missing where MSSVAE_REQUIRE=all; the reason of a skip begins with what is missing.
-MAY_BE_MISSING = ("clusterProfiler", "a GPU", "conda")
+MAY_BE_MISSING = ("clusterProfiler", "a GPU", "conda", "peers")
 
 # The library of this checkout, whichever is installed, in processes that tests start too.
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -64,3 +64,12 @@ def r() -> None:
     """For tests in R; where there is none, they are skipped."""
     if not annotation.has_r():
         pytest.skip(f"R with its annotation: {annotation.ADVICE}")
+
+
+@pytest.fixture(scope="session")
+def peers() -> str:
+    """The Python of an environment with the packages of other models."""
+    python = os.environ.get("MSSVAE_PEERS") or Path(__file__).parents[1] / ".peers/bin/python"
+    if not Path(python).exists():
+        pytest.skip("peers: run `make peers`, or set MSSVAE_PEERS to a Python with envs/peers.txt")
+    return str(python)

@@ -82,14 +82,20 @@ def _origin(module, name):
     lazy = {"MSSVAE": "mssvae.model", "InputError": "mssvae.errors"}
     if module == "mssvae" and name in lazy:
         return lazy[name], name
-    if module.startswith("mssvae") and path_of(f"{module}.{name}"):
+    if is_ours(module) and path_of(f"{module}.{name}"):
         return f"{module}.{name}", None
     return module, name
 
 
+def is_ours(module):
+    """Whether a module is of the library or of the studies beside it."""
+    return module.split(".")[0] in ("mssvae", "studies")
+
+
 @cache
 def path_of(module):
-    path = REPOSITORY / "src" / module.replace(".", "/")
+    folder = REPOSITORY if module.startswith("studies") else REPOSITORY / "src"
+    path = folder / module.replace(".", "/")
     candidates = (path / "__init__.py", path.with_suffix(".py"))
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
@@ -108,7 +114,7 @@ def imported_packages(script):
     packages, seen = set(), set()
 
     def load(module):
-        if not module.startswith("mssvae"):
+        if not is_ours(module):
             packages.add(module.split(".")[0])
         elif module not in seen:
             seen.add(module)
@@ -122,7 +128,7 @@ def imported_packages(script):
         if name in source.origins:
             module, inner = source.origins[name]
             load(module)
-            if inner and module.startswith("mssvae"):
+            if inner and is_ours(module):
                 use(read(module), inner)
         elif name in source.definitions and (id(source), name) not in seen:
             seen.add((id(source), name))
@@ -141,7 +147,7 @@ def imported_packages(script):
                 use(source, node.id)
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 module, inner = source.origins.get(node.value.id, ("", None))
-                if module.startswith("mssvae") and inner is None:
+                if is_ours(module) and inner is None:
                     use(read(module), node.attr)
 
     source = Source(script)

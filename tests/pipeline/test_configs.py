@@ -231,7 +231,7 @@ class TestTypes:
         data = config(text)["simulations"]["settings"]["toy"]["data"]
         assert data == {"n_samples": [40, 30], "layout": "blocks"}
 
-    @pytest.mark.parametrize("name", ["config", "quick", "whole", "replication"])
+    @pytest.mark.parametrize("name", ["config", "quick", "whole", "replication", "compare"])
     def test_our_configs_mean_what_yaml_says(self, name, monkeypatch):
         """They have neither names nor numbers that YAML takes for something else."""
         monkeypatch.setenv("MSSVAE_DATA", "data")

@@ -18,10 +18,10 @@ if not workflow.overwrite_configfiles:
 
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
-# The library of this checkout, for Snakemake, for scripts in conda environments, which drop the
-# variable, and for scripts in a virtual environment, which may be of another checkout.
-sys.path.insert(0, str(REPOSITORY / "src"))
-paths = [str(REPOSITORY / "src"), os.environ.get("PYTHONPATH")]
+# The library and the studies of this checkout, for Snakemake, for scripts in conda environments,
+# which drop the variable, and for scripts in a virtual environment, which may be of another checkout.
+sys.path[:0] = [str(REPOSITORY / "src"), str(REPOSITORY)]
+paths = [str(REPOSITORY / "src"), str(REPOSITORY), os.environ.get("PYTHONPATH")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, paths)))
 
 from mssvae.pipeline import annotation
@@ -331,3 +331,103 @@ def cohort_tables():
 def captions():
     """The captions of tables and figures, plain text."""
     return sorted(map(str, (REPOSITORY / "workflow/report").glob("*.rst")))
+
+
+# Factor models of others beside the MSSVAE.
+COMPARISON = config.get("comparison", {"data": {}, "methods": {}, "limits": {}})
+
+
+def paths_in(dataset):
+    """The arguments of a reader that are paths, by name."""
+    arguments = COMPARISON["data"][dataset]["arguments"].items()
+    return {
+        key: full_path(value)
+        for key, value in arguments
+        if isinstance(value, str) and "/" in value
+    }
+
+
+# Those whose files are there.
+COMPARED = []
+for name in COMPARISON["data"]:
+    if absent := [path for path in paths_in(name).values() if not Path(path).exists()]:
+        logger.warning(
+            f"The comparison goes without the data {name}: there is no {absent[0]}."
+        )
+    else:
+        COMPARED.append(name)
+
+COMPARED_FILES = [
+    f"results/{config['run']}/comparison/{name}"
+    for name in ("tables/comparison.tsv", "figures/comparison.pdf")
+    if COMPARED
+]
+COMPARED_REPLICATES = {
+    replicate
+    for dataset in COMPARED
+    for replicate in COMPARISON["data"][dataset]["replicates"]
+}
+
+
+def studies(*patterns):
+    """Files of the study that a rule depends on."""
+    folder = REPOSITORY / "studies"
+    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
+
+
+def compared_seeds(wildcards):
+    """The seeds of a replicate: "data" and "fit"; the latter of 31 bits, as some methods want it."""
+    from mssvae.replicates import seeds
+
+    found = seeds(
+        COMPARISON["master_seed"], wildcards.dataset, int(wildcards.replicate)
+    )
+    return {"data": found["data"], "fit": found["fit"] % 2**31}
+
+
+def compared_file(wildcards):
+    """The code of a method and of what it runs in."""
+    name = COMPARISON["methods"][wildcards.method]["file"]
+    runner = ["fitting", "interface", "linear", f"methods/{name}"]
+    of_library = [*FIT_SOURCES, "results/*.py"] if name == "mssvae" else []
+    return [
+        *studies(*(f"comparison/{part}.py" for part in runner)),
+        *library("evaluation/_peers.py", "evaluation/_unseen.py", *of_library),
+    ]
+
+
+def compared_python(wildcards):
+    """The Python of a method's packages: this one, or that of envs/peers.txt."""
+    if COMPARISON["methods"][wildcards.method]["environment"] == "own":
+        return None
+    own = Path(".peers/bin/python")
+    return os.environ.get("MSSVAE_PEERS") or (str(own) if own.exists() else "")
+
+
+def compared_settings(wildcards):
+    """The settings of a method, those for these data first."""
+    of_method = COMPARISON["methods"][wildcards.method]["settings"]
+    of_data = COMPARISON["data"][wildcards.dataset]["settings"]
+    return of_method | of_data.get(wildcards.method, {})
+
+
+def compared_problem(wildcards):
+    """What a method is told about the data."""
+    about = COMPARISON["data"][wildcards.dataset]
+    return {
+        "likelihood": about["likelihood"],
+        "n_factors": about["n_factors"],
+        **about["model"],
+        "seed": compared_seeds(wildcards)["fit"],
+    }
+
+
+def compared_measures(wildcards):
+    """The measures of every method on every replicate of all data."""
+    return [
+        f"results/{{run}}/comparison/measures/{dataset}/{replicate}/{method}.tsv"
+        for dataset in COMPARED
+        for replicate in COMPARISON["data"][dataset]["replicates"]
+        for method in COMPARISON["methods"]
+        if method not in COMPARISON["data"][dataset]["without"]
+    ]

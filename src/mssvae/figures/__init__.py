@@ -6,6 +6,7 @@ No function here fits or tests anything, and none touches matplotlib's global st
 from mssvae.figures._backgrounds import backgrounds
 from mssvae.figures._benchmark import benchmark
 from mssvae.figures._common import group_colours, group_looks, save, source_note
+from mssvae.figures._comparison import comparison
 from mssvae.figures._convergence import convergence
 from mssvae.figures._masks import masks
 from mssvae.figures._processes import processes
@@ -17,6 +18,7 @@ from mssvae.figures._unseen import unseen
 __all__ = [
     "backgrounds",
     "benchmark",
+    "comparison",
     "convergence",
     "group_colours",
     "group_looks",

@@ -160,6 +160,7 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
         others = [None, *(other for other in cohorts if other != name)]
         if (of := cohort.get("replication", {}).get("of")) not in others:
             yield [*keys, "replication", "of"], f"the config has no other cohort {of!r}"
+    yield from _comparison(config.get("comparison", {"methods": {}, "data": {}}))
     if "simulations" not in config:
         return
     simulations = ["simulations"]
@@ -189,6 +190,22 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
     others = {method for setting in settings.values() for method in setting["other_methods"]}
     if both := sorted(methods & others):
         yield simulations, f"{both} are under methods and under other_methods: rename one"
+
+
+def _comparison(comparison: dict[str, Any]) -> Iterator[_Problem]:
+    methods = comparison["methods"]
+    yield from _alike(["comparison", "methods"], methods)
+    yield from _alike(["comparison", "data"], comparison["data"])
+    for name, about in comparison["data"].items():
+        for key in ("settings", "without"):
+            for method in about[key]:
+                if method not in methods:
+                    yield (
+                        ["comparison", "data", name, key],
+                        f"the comparison has no method {method!r}{_meant(method, [*methods])}",
+                    )
+        if "all" not in about["fits"]:
+            yield ["comparison", "data", name, "fits"], "must have 'all', which is measured"
 
 
 def _alike(keys: list[str | int], names: Iterable[str]) -> Iterator[_Problem]:

@@ -1,0 +1,19 @@
+"""Measure what one method found in one data set of the comparison."""
+
+from mssvae.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+import anndata as ad
+
+from mssvae.data.files import write_table
+from studies.comparison.measures import measures
+
+adata = ad.read_h5ad(snakemake.input.data)
+table = measures(Path(snakemake.input.fits), adata, snakemake.params.max_column_share)
+for position, key in enumerate(("data", "method", "replicate")):
+    wildcard = {"data": "dataset"}.get(key, key)
+    table.insert(position, key, snakemake.wildcards[wildcard])
+write_table(table, snakemake.output.table)
