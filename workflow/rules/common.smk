@@ -87,6 +87,9 @@ SIMULATIONS = config.get(
 )
 REPLICATES = SIMULATIONS["replicates"]
 SETTINGS = SIMULATIONS["settings"]
+TALK = config.get(
+    "talk", {"replicates": {"development": [], "reported": []}, "methods": {}}
+)
 
 
 GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
@@ -123,6 +126,11 @@ def library(*patterns):
         for path in (REPOSITORY / "src" / "mssvae").glob(pattern)
         if path.is_file()  # Not __pycache__, which comes with the first run.
     )
+
+
+def study_files(name):
+    """Files of a study beside the library, as `library` has those of the library."""
+    return sorted(map(str, (REPOSITORY / "studies" / name).glob("*.py")))
 
 
 def full_path(path):

@@ -160,17 +160,21 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
         others = [None, *(other for other in cohorts if other != name)]
         if (of := cohort.get("replication", {}).get("of")) not in others:
             yield [*keys, "replication", "of"], f"the config has no other cohort {of!r}"
+    for study in ("simulations", "talk"):
+        replicates = config.get(study, {}).get("replicates", {"development": [], "reported": []})
+        if both := sorted(set(replicates["development"]).intersection(replicates["reported"])):
+            yield (
+                [study, "replicates"],
+                f"{both} are both development and reported ones: results must not come from the "
+                "replicates that settings were chosen with",
+            )
+    if "talk" in config:
+        yield from _alike(["talk", "methods"], config["talk"]["methods"])
     if "simulations" not in config:
         return
     simulations = ["simulations"]
-    replicates, settings = (config["simulations"][key] for key in ("replicates", "settings"))
-    reported = replicates["reported"]
-    if both := sorted(set(replicates["development"]).intersection(reported)):
-        yield (
-            [*simulations, "replicates"],
-            f"{both} are both development and reported ones: results must not come from the "
-            "replicates that settings were chosen with",
-        )
+    reported = config["simulations"]["replicates"]["reported"]
+    settings = config["simulations"]["settings"]
     simulations.append("settings")
     yield from _alike(simulations, settings)
     for name, setting in settings.items():
