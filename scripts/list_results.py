@@ -10,8 +10,8 @@ from mssvae.pipeline.annotation import ADVICE
 
 KINDS = {
     "Pages": ["*.html"],
-    "Figures": ["figures/*.pdf", "*/*/figures/*.pdf"],
-    "Tables": ["tables/*", "cohorts/*/tables/*", "simulations/*/*.csv"],
+    "Figures": ["figures/*.pdf", "talk/figures/*.pdf", "*/*/figures/*.pdf"],
+    "Tables": ["tables/*", "cohorts/*/tables/*", "simulations/*/*.csv", "talk/*.tsv"],
 }
 
 run = Path(sys.argv[1])

@@ -22,6 +22,8 @@ REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 TOOLS = Path(sys.executable).parent
 
+# Packages of this repository, by the folder that they lie in.
+OURS = {"mssvae": REPOSITORY / "src", "studies": REPOSITORY}
 # Packages whose conda name is not the one they are imported by.
 CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
@@ -82,14 +84,18 @@ def _origin(module, name):
     lazy = {"MSSVAE": "mssvae.model", "InputError": "mssvae.errors"}
     if module == "mssvae" and name in lazy:
         return lazy[name], name
-    if module.startswith("mssvae") and path_of(f"{module}.{name}"):
+    if is_ours(module) and path_of(f"{module}.{name}"):
         return f"{module}.{name}", None
     return module, name
 
 
+def is_ours(module):
+    return module.split(".")[0] in OURS
+
+
 @cache
 def path_of(module):
-    path = REPOSITORY / "src" / module.replace(".", "/")
+    path = OURS[module.split(".")[0]] / module.replace(".", "/")
     candidates = (path / "__init__.py", path.with_suffix(".py"))
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
@@ -108,7 +114,7 @@ def imported_packages(script):
     packages, seen = set(), set()
 
     def load(module):
-        if not module.startswith("mssvae"):
+        if not is_ours(module):
             packages.add(module.split(".")[0])
         elif module not in seen:
             seen.add(module)
@@ -122,7 +128,7 @@ def imported_packages(script):
         if name in source.origins:
             module, inner = source.origins[name]
             load(module)
-            if inner and module.startswith("mssvae"):
+            if inner and is_ours(module):
                 use(read(module), inner)
         elif name in source.definitions and (id(source), name) not in seen:
             seen.add((id(source), name))
@@ -141,7 +147,7 @@ def imported_packages(script):
                 use(source, node.id)
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 module, inner = source.origins.get(node.value.id, ("", None))
-                if module.startswith("mssvae") and inner is None:
+                if is_ours(module) and inner is None:
                     use(read(module), node.attr)
 
     source = Source(script)
@@ -181,6 +187,7 @@ def test_imports_are_found_through_the_library():
     assert "rpy2" not in imported_packages(scripts / "processes.py")
     assert "scanpy" in imported_packages(scripts / "select_genes.py")
     assert "yaml" in imported_packages(scripts / "cohort_counts.py")
+    assert {"torch", "sklearn"} <= imported_packages(scripts / "talk_scores.py")
 
 
 def test_every_environment_is_used():

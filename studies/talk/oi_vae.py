@@ -5,8 +5,22 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from studies.talk.networks import DenseDecoder
+from mssvae.core.layers import Linear
 from studies.talk.vae import VAE
+
+
+class GroupLinear(nn.Module):
+    """A linear layer for each of several groups, [groups, B, in] to [groups, B, out]."""
+
+    def __init__(self, n_groups: int, n_in: int, n_out: int, generator: torch.Generator) -> None:
+        super().__init__()
+        layers = [Linear(n_in, n_out, generator) for _ in range(n_groups)]
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach().T for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach()[None] for layer in layers]))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the outputs, each group's of its own inputs."""
+        return torch.baddbmm(self.bias, h, self.weight)
 
 
 class GroupDecoder(nn.Module):
@@ -19,16 +33,21 @@ class GroupDecoder(nn.Module):
         self, n_factors: int, hidden: Sequence[int], bias: Tensor, generator: torch.Generator
     ) -> None:
         super().__init__()
-        shape = (len(bias), n_factors, n_factors)
+        n_groups, (first, second) = len(bias), hidden
+        shape = (n_groups, n_factors, n_factors)
         self.first = nn.Parameter(torch.randn(shape, generator=generator))
-        self.networks = nn.ModuleList(
-            DenseDecoder(n_factors, hidden, start, generator) for start in bias.split(1)
+        self.networks = nn.Sequential(
+            GroupLinear(n_groups, n_factors, first, generator),
+            nn.ReLU(),
+            GroupLinear(n_groups, first, second, generator),
+            nn.ReLU(),
+            GroupLinear(n_groups, second, 1, generator),
         )
+        self.networks[-1].bias.data.copy_(bias[:, None, None])
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the expected values of the features, [B, G], given factors [B, K]."""
-        inputs = z @ self.first.transpose(1, 2)  # [G, B, K]
-        return torch.cat([net(one) for net, one in zip(self.networks, inputs, strict=True)], 1)
+        return self.networks(z @ self.first.mT)[:, :, 0].T
 
 
 class OiVAE(VAE):

@@ -22,7 +22,7 @@ def train(model: VAE, x: Tensor, epochs: int, batch_size: int, lr: float, seed: 
         Of batches and draws.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(model.parameters_of_adam(), lr=lr)
+    optimiser = torch.optim.Adam(model.parameters_of_adam(), lr=lr, fused=True)
     model.train()
     for _ in range(epochs):
         for rows in torch.randperm(len(x), generator=generator).split(batch_size):

@@ -1,5 +1,7 @@
 """Error and disentanglement of several methods against the correlation of the factors."""
 
+import itertools
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, NullFormatter
@@ -53,7 +55,7 @@ def talk(summary: pd.DataFrame) -> Figure:
     methods = list(summary["method"].unique())
     looks = group_looks(methods)
     ticks = sorted(summary["correlation"].unique())
-    gap = min((b - a for a, b in zip(ticks, ticks[1:], strict=False)), default=1.0)
+    gap = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
 
     figure = Figure(figsize=(PAGE_WIDTH, 3.6), layout="constrained")
     figure.suptitle("Seven features of two factors")
@@ -63,11 +65,12 @@ def talk(summary: pd.DataFrame) -> Figure:
             colour, _, marker = looks[method]
             rows = summary[(summary["measure"] == measure) & (summary["method"] == method)]
             rows = rows.sort_values("correlation")
+            x, low, middle, high = rows[numbers].to_numpy().T
             apart = gap * _SPREAD * ((i + 0.5) / len(methods) - 0.5)
             axes.errorbar(
-                rows["correlation"] + apart,
-                rows["median"],
-                [rows["median"] - rows["lower"], rows["upper"] - rows["median"]],
+                x + apart,
+                middle,
+                [middle - low, high - middle],
                 fmt=f"{marker}-",
                 color=colour,
                 markersize=4,
