@@ -5,13 +5,15 @@ assumption of Theorems 1 and 2 (section 3) or of the likelihood. docs/talk.md ha
 """
 
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import NMF, FactorAnalysis
+from sklearn.exceptions import ConvergenceWarning
 
 from mssvae import MSSVAE
 from mssvae.errors import InputError
@@ -129,3 +131,131 @@ def simulate(world: World, seed: int) -> ad.AnnData:
     for m, name in enumerate(names):
         adata.varm[f"true_{name}"] = loadings[:, N_SHARED + m :][:, :1]
     return adata
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method found.
+
+    Attributes
+    ----------
+    loadings : DataFrame [G x K]
+        Of all factors, zero where one has no effect.
+    factors : DataFrame [N x K]
+        Zero in samples of other studies.
+    by_study : dict or None
+        The loadings of shared factors (``"shared"``) and of each study's own; None of methods that
+        do not tell them apart.
+    """
+
+    loadings: pd.DataFrame
+    factors: pd.DataFrame
+    by_study: dict[str, pd.DataFrame] | None = None
+
+
+def mssvae(adata: ad.AnnData, likelihood: str, seed: int) -> Found:
+    """Fit the MSSVAE by its preset default, from 8 shared and 3 own factors of each study."""
+    model = MSSVAE(
+        adata, likelihood=likelihood, n_shared=8, n_specific=3, hidden=(50, 50), seed=seed
+    ).fit()
+    masks, latent = model.assigned()
+    return Found(
+        masks.wide(),
+        pad_factors(latent.shared, latent.specific),
+        {"shared": masks.shared, **masks.specific},
+    )
+
+
+def factor_analysis(x: np.ndarray, adata: ad.AnnData) -> Found:
+    """Fit factor analysis with varimax to standardised values, with the true number of factors."""
+    x = (x - x.mean(0)) / x.std(0)
+    model = FactorAnalysis(N_SHARED + N_STUDIES, rotation="varimax", random_state=0).fit(x)
+    return _dense(model.components_.T, model.transform(x), adata)
+
+
+def nmf(x: np.ndarray, adata: ad.AnnData) -> Found:
+    """Fit NMF to values from their minima on, with the true number of factors."""
+    model = NMF(N_SHARED + N_STUDIES, init="nndsvda", max_iter=2000, random_state=0)
+    x = x - x.min(0)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        factors = model.fit_transform(x / x.std(0))
+    return _dense(model.components_.T, factors, adata)
+
+
+def _dense(loadings: np.ndarray, factors: np.ndarray, adata: ad.AnnData) -> Found:
+    """Name rows, and cut loadings where the consensus with the truth is best."""
+    loadings = loadings / np.abs(loadings).max(0)
+    truth = np.hstack([adata.varm[key] for key in adata.varm])
+    cuts = [loadings * (np.abs(loadings) > cut) for cut in np.linspace(0, 0.95, 39)]
+    best = max(cuts, key=lambda cut: support_scores(truth, cut)["consensus"])
+    return Found(pd.DataFrame(best, adata.var_names), pd.DataFrame(factors, adata.obs_names))
+
+
+def methods(world: World) -> dict[str, Callable[[ad.AnnData, int], Found]]:
+    """Return by name what is fitted to the data of a world."""
+    found = {
+        "MSSVAE, Gaussian": lambda adata, seed: mssvae(adata, "gaussian", seed),
+        "factor analysis, varimax": lambda adata, seed: factor_analysis(adata.X, adata),
+        "NMF": lambda adata, seed: nmf(adata.X, adata),
+    }
+    if world.counts:
+        found["MSSVAE, negative binomial"] = lambda adata, seed: mssvae(
+            adata, "negative_binomial", seed
+        )
+    return found
+
+
+def scores(world: str, replicate: int, master_seed: int) -> pd.DataFrame:
+    """Fit all methods to a replicate of a world, and score them.
+
+    Parameters
+    ----------
+    world : str
+        A key of ``WORLDS``.
+    replicate, master_seed : int
+        The seeds of data and fits derive from them; worlds have the same draws as far as they can.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and measure: ``world``, ``replicate``, ``method``, ``measure``,
+        ``value``. Measures are the ``consensus`` of all factors and of the shared and specific ones
+        (of the MSSVAE alone), ``disentanglement``, and ``seconds``. Loadings of the dense methods
+        are cut where their consensus is best, which needs the truth.
+
+    Raises
+    ------
+    InputError
+        If there is no such world.
+    """
+    if world not in WORLDS:
+        raise InputError(f"no world {world!r}: choose one of {', '.join(WORLDS)}")
+    seed = seeds(master_seed, "assumptions", replicate)
+    adata = simulate(WORLDS[world], seed["data"])
+    truth = np.hstack([adata.varm[key] for key in adata.varm])
+    rows = []
+    for method, fit in methods(WORLDS[world]).items():
+        start = time.perf_counter()
+        found = fit(adata, seed["fit"])
+        seconds = time.perf_counter() - start
+        values = {"consensus": support_scores(truth, found.loadings)["consensus"]}
+        if found.by_study is not None:
+            own = {key: value for key, value in found.by_study.items() if key != "shared"}
+            table = structure_scores(
+                adata.varm["true_shared"],
+                {study: adata.varm[f"true_{study}"] for study in own},
+                found.by_study["shared"],
+                own,
+            )
+            table = table[table["metric"] == "consensus"].set_index("part")["value"]
+            values |= {f"{part} consensus": table[part] for part in ("shared", "specific")}
+        values["disentanglement"] = disentanglement(adata.obsm["true"], found.factors.to_numpy())
+        values["seconds"] = seconds
+        rows += [(world, replicate, method, measure, value) for measure, value in values.items()]
+    return pd.DataFrame(rows, columns=["world", "replicate", "method", "measure", "value"])
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the median over the replicates, a row per world and method, a column per measure."""
+    wide = table.pivot_table("value", ["world", "method"], "measure", "median", sort=False)
+    return wide.rename_axis(columns=None).reset_index()

@@ -90,6 +90,9 @@ SETTINGS = SIMULATIONS["settings"]
 TALK = config.get(
     "talk", {"replicates": {"development": [], "reported": []}, "methods": {}}
 )
+ASSUMPTIONS = config.get(
+    "assumptions", {"replicates": {"development": [], "reported": []}}
+)
 
 
 GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
@@ -128,9 +131,9 @@ def library(*patterns):
     )
 
 
-def study_files(name):
+def study_files(pattern):
     """Files of a study beside the library, as `library` has those of the library."""
-    return sorted(map(str, (REPOSITORY / "studies" / name).glob("*.py")))
+    return sorted(map(str, (REPOSITORY / "studies").glob(pattern)))
 
 
 def full_path(path):

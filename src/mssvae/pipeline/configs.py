@@ -160,7 +160,7 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
         others = [None, *(other for other in cohorts if other != name)]
         if (of := cohort.get("replication", {}).get("of")) not in others:
             yield [*keys, "replication", "of"], f"the config has no other cohort {of!r}"
-    for study in ("simulations", "talk"):
+    for study in ("simulations", "talk", "assumptions"):
         replicates = config.get(study, {}).get("replicates", {"development": [], "reported": []})
         if both := sorted(set(replicates["development"]).intersection(replicates["reported"])):
             yield (
