@@ -175,7 +175,7 @@ def factor_analysis(x: np.ndarray, adata: ad.AnnData) -> Found:
 
 def nmf(x: np.ndarray, adata: ad.AnnData) -> Found:
     """Fit NMF to values from their minima on, with the true number of factors."""
-    model = NMF(N_SHARED + N_STUDIES, init="nndsvda", max_iter=2000, random_state=0)
+    model = NMF(N_SHARED + N_STUDIES, init="nndsvda", max_iter=500, random_state=0)
     x = x - x.min(0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         factors = model.fit_transform(x / x.std(0))
