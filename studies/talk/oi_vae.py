@@ -72,7 +72,7 @@ class OiVAE(VAE):
         self.decoder = GroupDecoder(n_factors, hidden, bias, generator)
 
     def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the loss of a batch per sample (their eq. 7) but for the group lasso."""
+        """Return the loss of a batch per sample, but for the group lasso."""
         squares = sum(one.square().sum() for one in self.decoder.networks.parameters())
         return super().loss(x, generator) + 0.5 * squares / self.n_samples
 
