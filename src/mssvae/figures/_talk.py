@@ -4,7 +4,7 @@ import itertools
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from mssvae.errors import InputError
 from mssvae.figures._common import (
@@ -83,8 +83,9 @@ def talk(summary: pd.DataFrame) -> Figure:
         axes.set_ylabel(label)
         axes.grid()
     panels[0].set_yscale("log")
-    panels[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
-    panels[0].yaxis.set_minor_formatter(NullFormatter())
+    panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[0].yaxis.set_major_formatter("{x:g}")
+    panels[0].yaxis.set_minor_locator(NullLocator())
     panels[1].set_ylim(-0.03, 1.03)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
