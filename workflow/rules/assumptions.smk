@@ -25,7 +25,7 @@ rule assumptions_scores:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=60,
     params:
-        master_seed=lookup(within=config, dpath="assumptions/master_seed"),
+        master_seed=ASSUMPTIONS["master_seed"],
     message:
         "Fitting data that break one assumption each, replicate {wildcards.replicate}"
     script:

@@ -87,11 +87,10 @@ SIMULATIONS = config.get(
 )
 REPLICATES = SIMULATIONS["replicates"]
 SETTINGS = SIMULATIONS["settings"]
-TALK = config.get(
-    "talk", {"replicates": {"development": [], "reported": []}, "methods": {}}
-)
+NO_REPLICATES = {"development": [], "reported": []}
+TALK = config.get("talk", {"design": {}, "replicates": NO_REPLICATES, "methods": {}})
 ASSUMPTIONS = config.get(
-    "assumptions", {"replicates": {"development": [], "reported": []}}
+    "assumptions", {"master_seed": None, "replicates": NO_REPLICATES}
 )
 
 

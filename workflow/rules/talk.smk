@@ -24,7 +24,7 @@ rule talk_scores:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=60,
     params:
-        design=lookup(within=config, dpath="talk/design"),
+        design=TALK["design"],
         settings=lookup(within=config, dpath="talk/methods/{method}"),
     message:
         "Fitting {wildcards.method} to replicate {wildcards.replicate} of the talk's study"
