@@ -26,5 +26,7 @@ for path in paths.summary:
     for name, title in params.simulations.items():
         rows = summary[summary["simulation"] == name]
         lines.append(pages.simulation_findings(title, rows))
+lines += [pages.talk_findings(read_table(path)) for path in paths.talk]
+lines += [pages.assumption_findings(read_table(path)) for path in paths.assumptions]
 with atomic_path(snakemake.output.findings) as path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -10,8 +10,11 @@ from mssvae.pipeline.annotation import ADVICE
 
 KINDS = {
     "Pages": ["*.html"],
-    "Figures": ["figures/*.pdf", "comparison/figures/*.pdf", "*/*/figures/*.pdf"],
-    "Tables": ["tables/*", "comparison/tables/*", "cohorts/*/tables/*", "simulations/*/*.csv"],
+    "Figures": [f"{part}figures/*.pdf" for part in ("", "comparison/", "talk/", "*/*/")],
+    "Tables": [
+        *("tables/*", "comparison/tables/*", "cohorts/*/tables/*", "simulations/*/*.csv"),
+        "talk/*.tsv",
+    ],
 }
 
 run = Path(sys.argv[1])

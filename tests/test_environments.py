@@ -22,6 +22,8 @@ REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 TOOLS = Path(sys.executable).parent
 
+# Packages of this repository, by the folder that they lie in.
+OURS = {"mssvae": REPOSITORY / "src", "studies": REPOSITORY}
 # Packages whose conda name is not the one they are imported by.
 CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
@@ -88,14 +90,12 @@ def _origin(module, name):
 
 
 def is_ours(module):
-    """Whether a module is of the library or of the studies beside it."""
-    return module.split(".")[0] in ("mssvae", "studies")
+    return module.split(".")[0] in OURS
 
 
 @cache
 def path_of(module):
-    folder = REPOSITORY if module.startswith("studies") else REPOSITORY / "src"
-    path = folder / module.replace(".", "/")
+    path = OURS[module.split(".")[0]] / module.replace(".", "/")
     candidates = (path / "__init__.py", path.with_suffix(".py"))
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
@@ -187,6 +187,7 @@ def test_imports_are_found_through_the_library():
     assert "rpy2" not in imported_packages(scripts / "processes.py")
     assert "scanpy" in imported_packages(scripts / "select_genes.py")
     assert "yaml" in imported_packages(scripts / "cohort_counts.py")
+    assert {"torch", "sklearn"} <= imported_packages(scripts / "talk_scores.py")
 
 
 def test_every_environment_is_used():

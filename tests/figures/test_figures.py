@@ -178,6 +178,17 @@ def make_unseen(dense=("factor analysis", "NMF")):
     return table.assign(score=table["score"] - 5, standard_error=0.01)
 
 
+def make_talk(methods=("Sparse VAE", "MSSVAE, one study", "VAE", "beta-VAE", "VSC", "oi-VAE")):
+    rows = [
+        (method, correlation, measure, 0.8 * value, value, min(1.0, 1.2 * value))
+        for i, method in enumerate(methods)
+        for correlation in (0.0, 0.2, 0.4, 0.6, 0.8)
+        for measure, value in (("mse", 0.3 + 0.1 * i), ("disentanglement", 0.9 - correlation))
+    ]
+    numbers = ["lower", "median", "upper"]
+    return pd.DataFrame(rows, columns=["method", "correlation", "measure", *numbers])
+
+
 def draw_backgrounds(n_sets):
     methods = ["MSSVAE", "random sets", "permuted labels", "factor analysis", "NMF"]
     rows = [
@@ -201,6 +212,9 @@ FIGURES = {
     "convergence": lambda: figures.convergence(make_history(800), title=TITLE, note=NOTE),
     "convergence, one epoch": lambda: figures.convergence(make_history(1), title=TITLE, note=NOTE),
     "unseen": lambda: figures.unseen(make_unseen(), title=TITLE, note=NOTE),
+    "talk": lambda: figures.talk(make_talk()),
+    "talk, one method and correlation": lambda: figures.talk(make_talk(["VAE"]).head(2)),
+    "talk, long names": lambda: figures.talk(make_talk(LONG_NAMES)),
     "unseen, no dense model": lambda: figures.unseen(make_unseen([]), title=TITLE, note=NOTE),
     "qc": lambda: draw_qc(GROUPS[:4]),
     "qc, eight groups": lambda: draw_qc(GROUPS),
@@ -744,6 +758,38 @@ def test_quality_control_of_nothing_is_drawn(tmp_path):
     figure = figures.qc(*empty, **THRESHOLDS, title=TITLE)
     figures.save(figure, tmp_path / "a.pdf", tmp_path / "a.png")
     assert figure.subfigs[0].axes[1].get_title("left") == "Genes: 0 of 0 kept"
+
+
+def test_medians_and_quartiles_of_the_talk_are_drawn_where_they_are():
+    table = make_talk(["b", "a"])
+    figure = figures.talk(table)
+    for axes, measure in zip(figure.axes, ("mse", "disentanglement"), strict=True):
+        assert [container.get_label() for container in axes.containers] == ["b", "a"]
+        places = []
+        for container in axes.containers:
+            points, _, (bars,) = container
+            rows = table[(table["measure"] == measure) & (table["method"] == container.get_label())]
+            np.testing.assert_allclose(points.get_ydata(), rows["median"])
+            ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+            np.testing.assert_allclose(ends, rows[["lower", "upper"]])
+            places.append(points.get_xdata())
+        np.testing.assert_allclose(np.mean(places, axis=0), [0, 0.2, 0.4, 0.6, 0.8], atol=1e-12)
+        assert (places[0] < places[1]).all()
+        np.testing.assert_allclose(axes.get_xticks(), [0, 0.2, 0.4, 0.6, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="upper"), "summary table: no column 'upper'"),
+        (lambda table: table.query("measure != 'mse'"), "no row of the measure 'mse'"),
+        (lambda table: table.assign(lower=0.0), "a mean squared error is not positive"),
+        (lambda table: table.assign(median=np.nan), "which cannot be drawn"),
+    ],
+)
+def test_what_the_talk_s_figure_cannot_draw_is_named(change, message):
+    with pytest.raises(InputError, match=message):
+        figures.talk(change(make_talk()))
 
 
 def test_missing_column_or_study_means_of_unseen_scores_are_named():

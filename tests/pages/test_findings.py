@@ -79,6 +79,34 @@ def test_scores_of_a_simulation_are_those_of_the_last_stage():
     )
 
 
+def test_methods_of_the_talk_are_named_with_the_first_and_last_correlation():
+    rows = [
+        (method, correlation, measure, value - correlation)
+        for method, value in (("Sparse_VAE", 0.95), ("VAE", 0.9))
+        for correlation in (0.0, 0.4, 0.8)
+        for measure in ("mse", "disentanglement")
+    ]
+    columns = ["method", "correlation", "measure", "median"]
+    assert pages.talk_findings(pd.DataFrame(rows, columns=columns)) == (
+        "- **Seven features of two factors**, median disentanglement where these have a "
+        "correlation of 0 and 0.8: Sparse\\_VAE 0.95 and 0.15; VAE 0.90 and 0.10."
+    )
+
+
+def test_the_assumptions_that_matter_most_are_named():
+    worlds = {"all hold": 1.0, "a": 0.9, "b": 0.5, "c": 0.7, "d": 0.6}
+    rows = [
+        (world, method, by * value)
+        for world, value in worlds.items()
+        for method, by in (("M", 1), ("N", 0.1))
+    ]
+    table = pd.DataFrame(rows, columns=["world", "method", "consensus"])
+    assert pages.assumption_findings(table) == (
+        "- **Assumptions of the theory**: the median consensus of M is 1.00 where all hold; lowest "
+        "are 0.50 with b, 0.60 with d, 0.70 with c."
+    )
+
+
 def test_enriched_sets_are_set_against_random_ones():
     rows = [
         ("shared", "MSSVAE", 30, 15, 10, None, None),

@@ -37,6 +37,16 @@ simulations:
       other_methods: [pca]
 """
 
+STUDIES = """\
+run: test
+assumptions:
+  replicates: {development: [1], reported: [2, 3]}
+talk:
+  replicates: {development: [1], reported: [2, 3]}
+  methods:
+    vae: {title: VAE, model: vae, lr: 1e-2}
+"""
+
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
@@ -231,7 +241,7 @@ class TestTypes:
         data = config(text)["simulations"]["settings"]["toy"]["data"]
         assert data == {"n_samples": [40, 30], "layout": "blocks"}
 
-    @pytest.mark.parametrize("name", ["config", "quick", "whole", "replication", "compare"])
+    @pytest.mark.parametrize("name", ["config", "quick", "whole", "replication", "compare", "talk"])
     def test_our_configs_mean_what_yaml_says(self, name, monkeypatch):
         """They have neither names nor numbers that YAML takes for something else."""
         monkeypatch.setenv("MSSVAE_DATA", "data")
@@ -321,6 +331,28 @@ class TestMistakes:
         config(SIMULATION)
         with pytest.raises(InputError, match=rf"config\.yaml, line \d+: simulations: .*{message}"):
             config(SIMULATION.replace(old, new, 1))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("model: vae", "model: gan", "talk: methods: vae: model: 'gan' is none of the choices"),
+            ("lr: 1e-2", "lr: 0", "talk: methods: vae: lr: 0 is less than"),
+            ("title: VAE, ", "", "talk: methods: vae: the key 'title' is missing"),
+            ("lr: 1e-2", "rate: 1", "talk: methods: vae: rate: no such key"),
+            (
+                "    vae:",
+                "    VAE: {title: a, model: vae, lr: 1}\n    vae:",
+                "'VAE' and 'vae' would",
+            ),
+            ("  methods", "  design: {correlations: [2]}\n  methods", "correlations: 0: 2 is gre"),
+            ("[1], reported: [2, 3]}\nt", "[3], reported: [2, 3]}\nt", r"assumptions: .*\[3\] are"),
+            ("[1], reported: [2, 3]}\n  m", "[2], reported: [2, 3]}\n  m", r"talk: .*: \[2\] are"),
+        ],
+    )
+    def test_mistakes_in_studies_of_the_method_are_named(self, old, new, message, config):
+        assert config(STUDIES)["talk"]["methods"]["vae"]["lr"] == 0.01
+        with pytest.raises(InputError, match=message):
+            config(STUDIES.replace(old, new, 1))
 
     def test_something_to_analyse_is_asked_for(self, config):
         with pytest.raises(InputError, match="'simulations' is missing: a run has cohorts, sim"):

@@ -91,6 +91,11 @@ SETTINGS = SIMULATIONS["settings"]
 PLANTED = {
     name for name, setting in SETTINGS.items() if setting["simulator"] == "cohort"
 }
+NO_REPLICATES = {"development": [], "reported": []}
+TALK = config.get("talk", {"design": {}, "replicates": NO_REPLICATES, "methods": {}})
+ASSUMPTIONS = config.get(
+    "assumptions", {"master_seed": None, "replicates": NO_REPLICATES}
+)
 
 
 GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
@@ -127,6 +132,11 @@ def library(*patterns):
         for path in (REPOSITORY / "src" / "mssvae").glob(pattern)
         if path.is_file()  # Not __pycache__, which comes with the first run.
     )
+
+
+def study_files(pattern):
+    """Files of a study beside the library, as `library` has those of the library."""
+    return sorted(map(str, (REPOSITORY / "studies").glob(pattern)))
 
 
 def full_path(path):

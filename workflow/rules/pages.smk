@@ -132,6 +132,16 @@ rule findings:
         summary=branch(
             bool(SETTINGS), then=["results/{run}/tables/simulations.csv"], otherwise=[]
         ),
+        talk=branch(
+            bool(TALK["methods"]),
+            then=["results/{run}/talk/summary.tsv"],
+            otherwise=[],
+        ),
+        assumptions=branch(
+            bool(ASSUMPTIONS["replicates"]["reported"]),
+            then=["results/{run}/assumptions/summary.tsv"],
+            otherwise=[],
+        ),
         code=library("pages/_findings.py"),
     output:
         # The front page of the report includes it.

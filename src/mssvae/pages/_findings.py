@@ -124,6 +124,48 @@ def simulation_findings(title: str, summary: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def talk_findings(summary: pd.DataFrame) -> str:
+    """Say in a line of reStructuredText how the methods of the talk's study separate factors.
+
+    Parameters
+    ----------
+    summary
+        What ``studies.talk.summary`` returned.
+    """
+    require_columns(summary, ["method", "correlation", "measure", "median"], "summary")
+    rows = summary[summary["measure"] == "disentanglement"]
+    ends = sorted({rows["correlation"].min(), rows["correlation"].max()})
+    table = rows.pivot_table("median", "method", "correlation", sort=False)[ends]
+    scores = "; ".join(
+        f"{_escaped(method)} {' and '.join(f'{value:.2f}' for value in values)}"
+        for method, values in zip(table.index, table.to_numpy(), strict=True)
+    )
+    return (
+        "- **Seven features of two factors**, median disentanglement where these have a "
+        f"correlation of {' and '.join(f'{end:g}' for end in ends)}: {scores}."
+    )
+
+
+def assumption_findings(summary: pd.DataFrame) -> str:
+    """Say in a line of reStructuredText where assumptions matter most to the first method.
+
+    Parameters
+    ----------
+    summary
+        What ``studies.assumptions.summary`` returned; the first row is where all hold.
+    """
+    require_columns(summary, ["world", "method", "consensus"], "summary")
+    method = summary["method"].iloc[0]
+    ours = summary[summary["method"] == method].set_index("world")["consensus"]
+    lowest = ", ".join(
+        f"{value:.2f} with {_escaped(world)}" for world, value in ours[1:].nsmallest(3).items()
+    )
+    return (
+        f"- **Assumptions of the theory**: the median consensus of {_escaped(method)} is "
+        f"{ours.iloc[0]:.2f} where all hold; lowest are {lowest}."
+    )
+
+
 def _in_use(factors: pd.DataFrame) -> str:
     return f"{(factors['n_nonzero'] > 0).sum()} of {len(factors)}"
 

@@ -161,17 +161,21 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
         if (of := cohort.get("replication", {}).get("of")) not in others:
             yield [*keys, "replication", "of"], f"the config has no other cohort {of!r}"
     yield from _comparison(config.get("comparison", {"methods": {}, "data": {}}))
+    for study in ("simulations", "talk", "assumptions"):
+        replicates = config.get(study, {}).get("replicates", {"development": [], "reported": []})
+        if both := sorted(set(replicates["development"]).intersection(replicates["reported"])):
+            yield (
+                [study, "replicates"],
+                f"{both} are both development and reported ones: results must not come from the "
+                "replicates that settings were chosen with",
+            )
+    if "talk" in config:
+        yield from _alike(["talk", "methods"], config["talk"]["methods"])
     if "simulations" not in config:
         return
     simulations = ["simulations"]
-    replicates, settings = (config["simulations"][key] for key in ("replicates", "settings"))
-    reported = replicates["reported"]
-    if both := sorted(set(replicates["development"]).intersection(reported)):
-        yield (
-            [*simulations, "replicates"],
-            f"{both} are both development and reported ones: results must not come from the "
-            "replicates that settings were chosen with",
-        )
+    reported = config["simulations"]["replicates"]["reported"]
+    settings = config["simulations"]["settings"]
     simulations.append("settings")
     yield from _alike(simulations, settings)
     for name, setting in settings.items():
