@@ -92,7 +92,11 @@ class TestMethods:
     @pytest.mark.parametrize("name", PEERS)
     def test_those_of_others_run_in_their_environment(self, name, counts, tmp_path, peers):
         counts.write_h5ad(tmp_path / "data.h5ad")
-        settings = {"cnmf": {"n_iter": 4}, "linear_scvi": {"max_epochs": 2}}.get(name, {})
+        settings = {
+            "cnmf": {"n_iter": 4},
+            "linear_scvi": {"max_epochs": 2},
+            "muvi": {"n_epochs": 20},
+        }.get(name, {})
         made = Fit(
             str(tmp_path / "data.h5ad"), "all", name, settings, COUNTS, str(tmp_path / "all")
         )
