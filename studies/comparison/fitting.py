@@ -126,8 +126,9 @@ def run(
 def within(fit: Fit, limits: Limits) -> dict[str, object]:
     """Fit in a fork of this process, and end it where it takes more than it may."""
     path = Path(fit.output) / "about.json"
-    process = multiprocessing.get_context("fork").Process(target=_fit_and_tell, args=(fit, path))
-    start, note = time.monotonic(), None
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=_fit_and_tell, args=(fit, path))
+    start, note, parent = time.monotonic(), None, os.getppid()
     process.start()
     while note is None and process.is_alive():
         process.join(_PAUSE)
@@ -135,6 +136,10 @@ def within(fit: Fit, limits: Limits) -> dict[str, object]:
             note = f"out of time: more than {limits.seconds:g} s"
         elif memory_of(process.pid) > limits.memory:
             note = f"out of memory: more than {limits.memory:g} MiB"
+        elif os.getppid() != parent:  # A job that is cancelled leaves nothing that runs on.
+            process.kill()
+            process.join()
+            raise SystemExit("whoever asked for the fit has ended")
     if note is not None:
         process.kill()
     process.join()

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import multiprocessing
 from pathlib import Path
 
 import anndata as ad
@@ -15,7 +16,7 @@ from mssvae.data.matrices import dense
 from mssvae.errors import InputError
 from mssvae.replicates import truth
 from studies.comparison import data, measures
-from studies.comparison.fitting import Fit, Limits, _write, part, run
+from studies.comparison.fitting import Fit, Limits, _write, part, run, within
 from studies.comparison.interface import Fitted, Problem, Unsuitable, method
 
 REPOSITORY = Path(__file__).parents[2]
@@ -91,7 +92,11 @@ class TestMethods:
     @pytest.mark.parametrize("name", PEERS)
     def test_those_of_others_run_in_their_environment(self, name, counts, tmp_path, peers):
         counts.write_h5ad(tmp_path / "data.h5ad")
-        settings = {"cnmf": {"n_iter": 4}, "linear_scvi": {"max_epochs": 2}}.get(name, {})
+        settings = {
+            "cnmf": {"n_iter": 4},
+            "linear_scvi": {"max_epochs": 2},
+            "muvi": {"n_epochs": 20},
+        }.get(name, {})
         made = Fit(
             str(tmp_path / "data.h5ad"), "all", name, settings, COUNTS, str(tmp_path / "all")
         )
@@ -145,6 +150,16 @@ class TestLimits:
     def test_scores_of_samples_that_are_not_seen(self, make):
         (about,) = run([make("seen", "study_means")], LIMITS)
         assert about["score"] < 0
+
+    def test_a_fit_ends_with_whoever_asked_for_it(self, make, monkeypatch):
+        """As when Snakemake ends a job: the worker then has another parent."""
+        made = make(file="sparse_pca", max_iter=10**6)
+        parents = iter([1])
+        monkeypatch.setattr("os.getppid", lambda: next(parents, 2))
+        with pytest.raises(SystemExit, match="has ended"):
+            within(made, LIMITS)
+        assert not multiprocessing.active_children()
+        assert not Path(made.output).exists()
 
     def test_a_python_without_the_library_is_told(self, make):
         told = run([make()], LIMITS, "false")

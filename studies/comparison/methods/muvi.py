@@ -17,14 +17,14 @@ from studies.comparison.linear import fitted, scaled
 PACKAGE = "muvi"
 
 
-def fit(adata: anndata.AnnData, problem: Problem) -> Fitted:
-    """Fit all studies together."""
+def fit(adata: anndata.AnnData, problem: Problem, n_epochs: int = 0) -> Fitted:
+    """Fit all studies together, for ``n_epochs``; 0 takes its default, 10,000 steps."""
     from muvi import MuVI
 
     def analyse(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         values = pd.DataFrame(y, adata.obs_names, adata.var_names)
         model = MuVI({"features": values}, n_factors=problem.n_factors, device="cpu")
-        model.fit(seed=problem.seed, verbose=False)
+        model.fit(n_epochs=n_epochs, seed=problem.seed, verbose=False)
         loadings = model.get_factor_loadings()["features"]
         return scaled(y, np.asarray(loadings), np.asarray(model.get_factor_scores()))
 
