@@ -121,7 +121,7 @@ def restructuring(module, x):
 
 def moves(module, x, last=False):
     """Make a round of moves, and return how often each repair was made."""
-    return repairs(restructuring(module, x).run(last))
+    return repairs(restructuring(module, x).run(last=last))
 
 
 def repairs(made):

@@ -433,7 +433,7 @@ def test_an_entry_lost_at_zero_comes_back_when_all_are_screened(
         adata, likelihood="gaussian", n_shared=1, n_specific=1, hidden=(16, 16), device="cpu"
     )
 
-    def lose_an_entry(state, last):
+    def lose_an_entry(state, moves, last):
         with torch.no_grad():
             for mask in state.module.masks:
                 mask[2] = 0

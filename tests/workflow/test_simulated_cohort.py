@@ -41,9 +41,9 @@ def test_a_planted_cohort_is_scored_beside_other_models(tmp_path):
     summary = pd.read_csv(tmp_path / targets[0])
     assert set(summary["method"]) == {"default", "factor_analysis", "nmf"}
     recovery = summary[(summary["metric"] == "recovery") & (summary["stage"] == "assigned")]
-    # The factor analysis is told the truth, and has an easy case here.
+    # The factor analysis is told how many factors there are; by chance a set has 0.1 or less.
     of_peer = recovery[recovery["method"] == "factor_analysis"].set_index("part")["median"]
-    assert of_peer["shared"] > 0.5
+    assert of_peer["shared"] > 0.25
     source = json.loads((tmp_path / folder / "5/source.json").read_text())
     assert (source["kind"], source["simulator"]) == ("simulation", "cohort")
     assert source["made_up"] is False
