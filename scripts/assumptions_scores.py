@@ -4,15 +4,10 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-import sys
-from pathlib import Path
-
 import pandas as pd
 import torch
 
 from mssvae.data.files import write_table
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from studies import assumptions
 
 torch.set_num_threads(snakemake.threads)

@@ -4,14 +4,9 @@ from mssvae.logs import log_to
 
 log_to(snakemake.log[0])
 
-import sys
-from pathlib import Path
-
 import pandas as pd
 
 from mssvae.data.files import read_table, write_table
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from studies import talk
 
 scores = pd.concat([read_table(path) for path in snakemake.input.scores])

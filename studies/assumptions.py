@@ -166,17 +166,17 @@ def mssvae(adata: ad.AnnData, likelihood: str, seed: int) -> Found:
     )
 
 
-def factor_analysis(x: np.ndarray, adata: ad.AnnData) -> Found:
+def factor_analysis(adata: ad.AnnData) -> Found:
     """Fit factor analysis with varimax to standardised values, with the true number of factors."""
-    x = (x - x.mean(0)) / x.std(0)
+    x = (adata.X - adata.X.mean(0)) / adata.X.std(0)
     model = FactorAnalysis(N_SHARED + N_STUDIES, rotation="varimax", random_state=0).fit(x)
     return _dense(model.components_.T, model.transform(x), adata)
 
 
-def nmf(x: np.ndarray, adata: ad.AnnData) -> Found:
+def nmf(adata: ad.AnnData) -> Found:
     """Fit NMF to values from their minima on, with the true number of factors."""
     model = NMF(N_SHARED + N_STUDIES, init="nndsvda", max_iter=500, random_state=0)
-    x = x - x.min(0)
+    x = adata.X - adata.X.min(0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         factors = model.fit_transform(x / x.std(0))
     return _dense(model.components_.T, factors, adata)
@@ -195,8 +195,8 @@ def methods(world: World) -> dict[str, Callable[[ad.AnnData, int], Found]]:
     """Return by name what is fitted to the data of a world."""
     found = {
         "MSSVAE, Gaussian": lambda adata, seed: mssvae(adata, "gaussian", seed),
-        "factor analysis, varimax": lambda adata, seed: factor_analysis(adata.X, adata),
-        "NMF": lambda adata, seed: nmf(adata.X, adata),
+        "factor analysis, varimax": lambda adata, seed: factor_analysis(adata),
+        "NMF": lambda adata, seed: nmf(adata),
     }
     if world.counts:
         found["MSSVAE, negative binomial"] = lambda adata, seed: mssvae(

@@ -6,6 +6,7 @@ import pandas as pd
 
 from mssvae import MSSVAE
 from mssvae.core.linear.observations import NOISE
+from mssvae.evaluation._peers import log_relative
 from mssvae.results.tables import FactorTables
 
 # Loadings are told by their quantiles.
@@ -105,7 +106,7 @@ def sine_share(counts: ad.AnnData, latent: FactorTables, seed: int = 0) -> float
         Of the halvings.
     """
     x = counts.X.toarray().astype(float)
-    y = np.log1p(1e4 * x / x.sum(1, keepdims=True))
+    y = log_relative(x, x.sum(1))
     shared = latent.shared.loc[:, latent.shared.std() > 0].to_numpy()
     own = [table.reindex(counts.obs_names).fillna(0) for table in latent.specific.values()]
     lines = np.hstack([pd.get_dummies(counts.obs["group"], dtype=float), shared, *own])

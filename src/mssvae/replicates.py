@@ -83,6 +83,13 @@ class Factorisation:
         rows = ~specific if part == "shared" else specific & (self.factors["study"] == part)
         return self.factors.loc[rows, "factor"]
 
+    def padded(self) -> pd.DataFrame:
+        """Return ``latent`` with zeros where a factor is another study's (``pad_factors``)."""
+        studies = self.factors["study"].dropna().unique()
+        shared, own = _by_part(self, self.latent, studies)
+        own = {study: values.dropna(how="all") for study, values in own.items()}
+        return pad_factors(shared, own)
+
 
 def seeds(master_seed: int, simulation: str, replicate: int) -> dict[str, int]:
     """Return the seeds of one replicate.
@@ -198,7 +205,7 @@ def scores(
     )
     numbers = {"shared": shared, **{f"specific/{study}": mask for study, mask in own.items()}}
     others = [
-        ("all", "disentanglement", disentanglement(_padded(truth), _padded(estimate))),
+        ("all", "disentanglement", disentanglement(truth.padded(), estimate.padded())),
         *((part, "n_factors", (mask != 0).any().sum()) for part, mask in numbers.items()),
     ]
     return pd.concat(
@@ -358,9 +365,3 @@ def _by_part(
     """Return the shared columns of a table, and by study its own."""
     own = {study: table[factorisation.names(study)] for study in studies}
     return table[factorisation.names("shared")], own
-
-
-def _padded(factorisation: Factorisation) -> pd.DataFrame:
-    studies = factorisation.factors["study"].dropna().unique()
-    shared, own = _by_part(factorisation, factorisation.latent, studies)
-    return pad_factors(shared, {study: values.dropna(how="all") for study, values in own.items()})

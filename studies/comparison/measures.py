@@ -12,7 +12,7 @@ import pandas as pd
 
 from mssvae.data.files import read_table
 from mssvae.evaluation import agreement
-from mssvae.metrics import disentanglement, pad_factors, remove_dense, support_scores
+from mssvae.metrics import disentanglement, remove_dense, support_scores
 from mssvae.replicates import Factorisation, truth
 from mssvae.results.tables import FactorTables
 
@@ -146,35 +146,23 @@ def _against_truth(
         yield f"best_{name}", value
     if found.names_studies:
         yield from _by_kind(found, true, max_column_share)
-    yield "disentanglement", disentanglement(_padded(true), found.factors)
+    yield "disentanglement", disentanglement(true.padded(), found.factors)
 
 
 def _by_kind(
     found: Found, true: Factorisation, max_column_share: float
 ) -> Iterator[tuple[str, float]]:
     support = remove_dense(found.support, max_column_share)
+    estimate = Factorisation(support, found.kinds)
 
     def consensus(part: str) -> float:
-        names = _names(found.kinds, part)
+        names = set(estimate.names(part))  # Some of them are dense.
         estimated = support[[name for name in support if name in names]]
         return support_scores(true.masks[true.names(part)], estimated)["consensus"]
 
     yield "consensus_shared", consensus("shared")
     studies = true.factors["study"].dropna().unique()
     yield "consensus_specific", float(np.mean([consensus(study) for study in studies]))
-
-
-def _names(kinds: pd.DataFrame, part: str) -> set[str]:
-    rows = kinds["kind"] == "shared" if part == "shared" else kinds["study"] == part
-    return set(kinds.loc[rows, "factor"])
-
-
-def _padded(true: Factorisation) -> pd.DataFrame:
-    own = {
-        study: true.latent[true.names(study)].dropna()
-        for study in true.factors["study"].dropna().unique()
-    }
-    return pad_factors(true.latent[true.names("shared")], own)
 
 
 def label_accuracy(factors: np.ndarray, label: pd.Series) -> float:

@@ -1,11 +1,9 @@
-"""The beta-VAE (Higgins et al., 2017): the divergence from the prior counts beta times."""
+"""The beta-VAE (Higgins et al., 2017, eq. 4): the divergence from the prior counts beta times."""
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from mssvae.core.encoders import normal_kl
 from studies.talk.vae import VAE
 
 
@@ -25,10 +23,3 @@ class BetaVAE(VAE):
     ) -> None:
         super().__init__(x, n_factors, hidden, seed)
         self.beta = beta
-
-    def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the loss of a batch per sample (their eq. 4)."""
-        mean, log_variance = self.encoder(x)
-        noise = torch.randn(mean.shape, generator=generator)
-        z = mean + torch.exp(0.5 * log_variance) * noise
-        return self.misfit(x, z) + self.beta * normal_kl(mean, log_variance).sum(1).mean()

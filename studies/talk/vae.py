@@ -25,6 +25,9 @@ class VAE(nn.Module):
         Of the other starting values.
     """
 
+    # Weight of the divergence, which a beta-VAE changes.
+    beta = 1.0
+
     def __init__(self, x: Tensor, n_factors: int, hidden: Sequence[int], seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
@@ -42,7 +45,7 @@ class VAE(nn.Module):
         mean, log_variance = self.encoder(x)
         noise = torch.randn(mean.shape, generator=generator)
         z = mean + torch.exp(0.5 * log_variance) * noise
-        return self.misfit(x, z) + normal_kl(mean, log_variance).sum(1).mean()
+        return self.misfit(x, z) + self.beta * normal_kl(mean, log_variance).sum(1).mean()
 
     def misfit(self, x: Tensor, z: Tensor) -> Tensor:
         """Return minus the log-likelihood of a batch per sample, and the prior of the noise."""

@@ -4,7 +4,7 @@
 rule assumptions_scores:
     input:
         code=library(*FIT_SOURCES, "metrics.py", "replicates.py", "results/*.py"),
-        study=study_files("assumptions.py"),
+        study=studies("assumptions.py"),
     output:
         scores="results/{run}/assumptions/scores/{replicate}.tsv",
     log:
@@ -38,7 +38,7 @@ rule assumptions_summary:
             "results/{{run}}/assumptions/scores/{replicate}.tsv",
             replicate=ASSUMPTIONS["replicates"]["reported"],
         ),
-        study=study_files("assumptions.py"),
+        study=studies("assumptions.py"),
     output:
         scores="results/{run}/assumptions/scores.tsv",
         summary=report(

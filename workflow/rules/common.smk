@@ -134,9 +134,10 @@ def library(*patterns):
     )
 
 
-def study_files(pattern):
-    """Files of a study beside the library, as `library` has those of the library."""
-    return sorted(map(str, (REPOSITORY / "studies").glob(pattern)))
+def studies(*patterns):
+    """Files of the studies beside the library, as `library` has those of the library."""
+    folder = REPOSITORY / "studies"
+    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
 
 
 def full_path(path):
@@ -377,12 +378,6 @@ COMPARED_REPLICATES = {
     for dataset in COMPARED
     for replicate in COMPARISON["data"][dataset]["replicates"]
 }
-
-
-def studies(*patterns):
-    """Files of the study that a rule depends on."""
-    folder = REPOSITORY / "studies"
-    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
 
 
 def compared_seeds(wildcards):

@@ -4,7 +4,7 @@
 rule talk_scores:
     input:
         code=library(*FIT_SOURCES, "metrics.py", "replicates.py"),
-        study=study_files("talk/*.py"),
+        study=studies("talk/*.py"),
     output:
         scores="results/{run}/talk/scores/{replicate}/{method}.tsv",
     log:
@@ -39,7 +39,7 @@ rule talk_summary:
             method=TALK["methods"],
             replicate=TALK["replicates"]["reported"],
         ),
-        study=study_files("talk/*.py"),
+        study=studies("talk/*.py"),
     output:
         scores="results/{run}/talk/scores.tsv",
         summary=report(

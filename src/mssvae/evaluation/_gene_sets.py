@@ -52,9 +52,7 @@ def peer_gene_sets(
     """
     require_anndata(adata)
     require_columns(factors, ["factor", "kind", "study"], "factors")
-    if study_key not in adata.obs:
-        raise InputError(f"adata.obs has no column {study_key!r}")
-    x, study = dense(adata.X).astype(float), adata.obs[study_key].astype(str).to_numpy()
+    x, study = _counts_and_studies(adata, study_key)
     sets: dict[str, dict[str, list[str]]] = {"factor analysis": {}, "NMF": {}}
     shared = factors["kind"] == "shared"
     parts = [(np.ones(len(x), bool), factors.loc[shared, "factor"])]
@@ -121,9 +119,7 @@ def peer_factors(
         raise InputError(f"no method {method!r}: choose one of {', '.join(_METHODS)}")
     n_shared, n_genes = whole("n_shared", n_shared, 0), whole("n_genes", n_genes)
     n_specific = whole("n_specific", n_specific, 0)
-    if study_key not in adata.obs:
-        raise InputError(f"adata.obs has no column {study_key!r}")
-    x, study = dense(adata.X).astype(float), adata.obs[study_key].astype(str).to_numpy()
+    x, study = _counts_and_studies(adata, study_key)
 
     def analysed(rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         loadings, scores = _METHODS[method](x[rows], study[rows], k)
@@ -153,6 +149,13 @@ def peer_factors(
         pd.DataFrame(factors, columns=["factor", "kind", "study"]),
         pd.DataFrame(latent, adata.obs_names),
     )
+
+
+def _counts_and_studies(adata: anndata.AnnData, study_key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts [N x G] and the names of the samples' studies [N]."""
+    if study_key not in adata.obs:
+        raise InputError(f"adata.obs has no column {study_key!r}")
+    return dense(adata.X).astype(float), adata.obs[study_key].astype(str).to_numpy()
 
 
 def _factor_analysis(x: np.ndarray, study: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
