@@ -161,6 +161,16 @@ def test_history_never_has_a_positive_bound_for_counts():
     assert last["n_slab"] == int(model.support.wide().sum().sum())
 
 
+def test_rare_genes_among_others_are_noisy_and_have_no_factor():
+    """At the noise of molecules, which is that of data of few counts, each would have one."""
+    adata, rng = counts(400, n_features=100), np.random.default_rng(1)
+    rare = rng.negative_binomial(0.15, 0.15 / (0.15 + 3), (400, 12)).astype(np.float32)
+    rare = ad.AnnData(rare, adata.obs, pd.DataFrame(index=[f"rare_{j}" for j in range(12)]))
+    both = ad.concat([adata, rare], axis=1, merge="first")
+    model = mssvae.MSSVAE(both, **SIZES).fit(decoder="linear")
+    assert model.support.wide().any().sum() == 1
+
+
 def test_the_support_is_held_at_the_end(fitted):
     """What is reported is what was trained: nothing is selected after the last iteration."""
     _, model = fitted

@@ -26,7 +26,7 @@ OPTIONS = {
 def cohort(correlation):
     terms = simulate.made_up_processes(30)
     options = {"n_genes": 700, "n_shared": 4, "n_specific": 1, "seed": 8, **OPTIONS}
-    groups = {"a": 200, "b": 200}
+    groups = {"a": 120, "b": 120}
     return simulate.cohort(terms, groups, factor_correlation=correlation, **options)
 
 
@@ -53,11 +53,11 @@ def test_the_numbers_of_a_cohort_are_those_it_was_made_with(fitted):
 
 
 def test_independent_factors_correlate_less(fitted):
-    """But not by nothing: a fit that splits a factor has two that are alike."""
+    """By the median, as a fit that splits a factor has two that are alike."""
     _, correlated = fitted
     independent = MSSVAE(cohort(0), n_shared=6, n_specific=2).fit(decoder="linear")
-    means = [np.mean(planted.correlations(model)) for model in (independent, correlated)]
-    assert means[0] < 0.7 * means[1]
+    medians = [np.median(planted.correlations(model)) for model in (independent, correlated)]
+    assert medians[0] < 0.1 * medians[1]
 
 
 def test_genes_that_follow_a_sine_are_counted():

@@ -28,8 +28,8 @@ class Noise:
     log_theta : float
         Start of the logarithms of inverse dispersions.
     log_theta_of_few, few_counts : float
-        What they stay at for genes with fewer counts on average: about the technical noise of
-        molecules, as estimates there book structure as noise.
+        What they stay at for genes with fewer counts on average, where most genes have so few:
+        about the technical noise of molecules, as estimates there book structure as noise.
     log_theta_range, longest : (float, float), float
         They stay between these, and move by no more at a time.
     shape, share : float
@@ -158,6 +158,7 @@ class CountObservation:
         mean = relative.mean(0).clamp_min(float(1 / library.sum()))
         log_library = library.log()
         one, few = torch.ones_like(mean), x.mean(0) < NOISE.few_counts
+        few &= few.float().median() > 0  # Among many counts, few are noisy for another reason.
         return Start(
             torch.log(relative + NOISE.pseudocount),
             1 / (1 - math.exp(-1)),  # Of log softplus where it is 0.
