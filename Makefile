@@ -2,6 +2,7 @@
 # `make report`: figures, tables and runtimes of the small version in one file, results/quick/report.html.
 # `make pictures`: the pictures of the README from these results; SIMULATIONS=results/paper takes the one
 # of the Gaussian study from another run.
+# `make test-studies`: tests of the studies beside the library: comparisons, planted cohorts, benchmark.
 # `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
 # `make test-fresh`: both commands on a Debian with nothing but Python, venv, make and git, made for it.
 # `make peers`: the packages of other models for the comparison (docs/comparison.md), in .peers/, 2 GB.
@@ -13,11 +14,12 @@ CORES ?= $(shell nproc)
 SIMULATIONS ?= results/quick
 PIP = .venv/bin/pip install --disable-pip-version-check -q
 PIP_OF_PEERS = .peers/bin/pip install --disable-pip-version-check -q
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadscope
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
 
-.PHONY: setup peers reproduce report pictures test test-slurm test-fresh benchmark
+.PHONY: setup peers reproduce report pictures test test-studies test-slurm test-fresh benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -49,7 +51,10 @@ pictures: setup  # of what `make reproduce` made; Chromium must be installed
 	.venv/bin/python scripts/pictures.py results/quick $(SIMULATIONS) docs/images
 
 test: setup
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadscope
+	$(PYTEST)
+
+test-studies: setup
+	$(PYTEST) tests/studies
 
 test-slurm: setup
 	@sh scripts/setup_slurm.sh $(SLURM_PACKAGES)

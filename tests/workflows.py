@@ -12,7 +12,7 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
 MODEL = {"n_shared": 3, "n_specific": 2, "hidden": [8, 8], "device": "cpu"}
-FIT = {"decoder": "nonlinear", "max_epochs": 5, "batch_size": 100}
+FIT = {"decoder": "linear"}
 
 
 def snakemake(*arguments, folder=REPOSITORY, **environment):

@@ -1,6 +1,7 @@
 """Scores along the weight of the prior, the dense models beside it, and what is chosen by them."""
 
 import logging
+from dataclasses import replace
 
 import anndata as ad
 import numpy as np
@@ -136,6 +137,13 @@ class TestAuto:
         used = model.factor_table().query("n_nonzero > 0")["kind"].value_counts()
         assert used.to_dict() == {"shared": 3, "specific": 2}
 
+    @pytest.fixture
+    def few_candidates(self, monkeypatch):
+        few = replace(CANDIDATES, n_shared=(5,), n_specific=(1,))
+        for module in ("model", "fitting.decoders", "fitting.selection"):
+            monkeypatch.setattr(f"mssvae.{module}.CANDIDATES", few)
+
+    @pytest.mark.usefixtures("few_candidates")
     def test_the_prior_is_the_one_that_was_tried_however_many_samples(self):
         model = gaussian(noise(1600, 8), n_shared="auto", n_specific=1).fit(decoder="linear")
         assert 1600 / model.fit_settings.prior_scale in CANDIDATES.weights
@@ -145,6 +153,7 @@ class TestAuto:
         assert (model.settings["n_shared"], model.fit_settings.prior_scale) == (4, 99)
         assert model.settings["n_specific"] in (1, 2, 5, 10)
 
+    @pytest.mark.usefixtures("few_candidates")
     def test_a_chosen_fit_is_saved_and_read(self, planted, tmp_path):
         model = gaussian(planted, n_shared="auto", n_specific=1)
         model.save(tmp_path / "before.npz")
@@ -158,6 +167,7 @@ class TestAuto:
         assert not model.support.wide().to_numpy().any()
         assert "no factor" in caplog.text
 
+    @pytest.mark.usefixtures("few_candidates")
     def test_a_fit_that_fails_asks_again(self, planted, monkeypatch):
         model = gaussian(planted, n_shared="auto", n_specific=1)
 

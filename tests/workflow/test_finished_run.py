@@ -1,46 +1,41 @@
-"""What a finished run leaves: a cohort of one's own, two simulations, and the report of both.
+"""What a finished run leaves: docs/tutorial.md as it is written, and what it has no use for.
 
-All of it is read from one run, as plain functions, so that one process of the tests makes it.
+That are simulations, fits to halves of the cohort, and the report of all. One process of the
+tests makes the run, and plain functions read it.
 """
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from workflows import (
-    REPOSITORY,
-    snakemake,
-    tables_of,
-    tiny_simulations,
-    write_config,
-    write_own_files,
-    write_simulations,
-)
+from workflows import REPOSITORY, tables_of, tiny_simulations
 
+from mssvae import cohorts
 from mssvae.data.files import read_table
 from mssvae.replicates import seeds
 
-COHORT = "results/test/cohorts/mine"
-TOY, TOY_RNA = (f"results/test/simulations/{name}" for name in ("toy", "toy_rna"))
+COHORT = "results/mine/cohorts/my_cohort"
+TOY = "results/mine/simulations/toy"
+CONFIG = "config/more.yaml"
 FIGURES = ("qc", "convergence", "masks", "unseen", "enrichment_backgrounds")
 FIGURES += ("shared_processes", "specific_processes")
 IN_THE_REPORT = {
-    "results/test/figures/schematic.png",
-    "results/test/tables/settings.tsv",
-    "results/test/tables/simulations.csv",
-    "results/test/tables.html",
-    *(
-        f"{simulation}/{table}.csv"
-        for simulation in (TOY, TOY_RNA)
-        for table in ("scores", "summary")
-    ),
-    *(f"{simulation}/figures/simulation.png" for simulation in (TOY, TOY_RNA)),
-    *(f"{simulation}/figures/worst.png" for simulation in (TOY, TOY_RNA)),
+    "results/mine/figures/schematic.png",
+    "results/mine/tables/settings.tsv",
+    "results/mine/tables/simulations.csv",
+    "results/mine/tables.html",
+    *(f"{TOY}/{table}.csv" for table in ("scores", "summary")),
+    *(f"{TOY}/figures/{figure}.png" for figure in ("simulation", "worst")),
     f"{COHORT}/fit/manifest.json",
     f"{COHORT}/tables/genes.tsv.gz",
     f"{COHORT}/enrichment/terms.tsv.gz",
@@ -56,37 +51,82 @@ IN_THE_REPORT = {
 }
 
 
-def simulations():
-    """The tiny ones, each with one method."""
+def blocks():
+    """The code of the tutorial, in order: its language and its text."""
+    text = (REPOSITORY / "docs/tutorial.md").read_text()
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def answer_to(*command, folder):
+    """Run a command in the folder of a copy of the repository, with its tools and library."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run(*command, folder):
+    """Run a command that must succeed; return all that it said."""
+    answer = answer_to(*command, folder=folder)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def snakemake(*arguments, folder, config=CONFIG):
+    return run("snakemake", "--cores", "2", *arguments, "--configfile", config, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def tutorial(r, tmp_path_factory):
+    """A copy of the repository in which every step of the tutorial was taken."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    for name in ("config", "envs", "profiles", "scripts", "src", "workflow"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    shutil.copy(REPOSITORY / "Snakefile", folder)
+    for language, code in blocks():
+        if language == "yaml":
+            (folder / "config/mine.yaml").write_text(code)
+        elif language == "python":
+            run(sys.executable, "-W", "error", "-c", code, folder=folder)
+        else:
+            run("sh", "-e", "-c", code, folder=folder)
+    return folder
+
+
+def config_of_all():
+    """The tutorial's, with fits to halves, and two data sets of one simulation."""
+    config = yaml.safe_load(blocks()[1][1])
+    config["cohorts"]["my_cohort"]["stability"] = {"n_runs": 2}
     simulations = tiny_simulations()
-    del simulations["settings"]["toy"]["methods"]["paper"]
-    return simulations
+    del simulations["settings"]["toy_rna"], simulations["settings"]["toy"]["methods"]["paper"]
+    return config | {"simulations": simulations}
+
+
+def write_config(folder, name, content):
+    (folder / name).write_text(yaml.safe_dump(content, sort_keys=False))
+    return name
 
 
 @pytest.fixture(scope="module")
-def run(r, tmp_path_factory):
-    """The folder of a finished run, and its config."""
-    folder = tmp_path_factory.mktemp("run")
-    cohort = write_own_files(folder) | {"stability": {"n_runs": 2}}
-    content = {"run": "test", "cohorts": {"mine": cohort}, "simulations": simulations()}
-    config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(content, sort_keys=False))
-    answer = snakemake("--configfile", config, folder=folder)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return folder, config
+def folder(tutorial):
+    """The folder of the tutorial after a run of all."""
+    write_config(tutorial, CONFIG, config_of_all())
+    snakemake(folder=tutorial)
+    return tutorial
 
 
 @pytest.fixture(scope="module")
-def folder(run):
-    return run[0]
-
-
-@pytest.fixture(scope="module")
-def report(run):
-    folder, config = run
-    path = "results/test/report.html"
-    answer = snakemake("--configfile", config, "--report", path, folder=folder)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+def report(folder):
+    path = "results/mine/report.html"
+    snakemake("--report", path, folder=folder)
     return (folder / path).read_text()
 
 
@@ -96,6 +136,62 @@ def embedded(report, name):
     return json.loads(script.group(1))
 
 
+# The tutorial.
+
+
+def test_the_steps_are_files_config_command_and_python():
+    assert [language for language, _ in blocks()] == ["python", "yaml", "sh", "python"]
+
+
+def test_the_config_has_about_ten_lines():
+    assert len(blocks()[1][1].splitlines()) <= 11
+
+
+def test_all_kinds_of_files_hold_the_same_counts(tutorial):
+    h5ad, table, mtx = (
+        cohorts.read_counts(tutorial / "data" / name)
+        for name in ("counts.h5ad", "counts.tsv.gz", "mtx/matrix.mtx")
+    )
+    assert h5ad.shape == (80, 1200)
+    pd.testing.assert_frame_equal(table.to_df(), h5ad.to_df())
+    pd.testing.assert_frame_equal(mtx.to_df(), h5ad.to_df())
+
+
+def test_the_command_makes_the_files_that_the_tutorial_names(tutorial):
+    results = tutorial / COHORT
+    text = (REPOSITORY / "docs/tutorial.md").read_text().split("## 3.")[1].split("## 4.")[0]
+    names = re.findall(r"`((?:tables|figures|fit)/[\w.]+)`", text)
+    assert len(names) == 7
+    assert [name for name in names if not (results / name).exists()] == []
+    composition = pd.read_csv(results / "tables/composition.tsv", sep="\t", index_col="group")
+    assert composition["samples"].to_dict() == {"control": 40, "patient": 40, "Total": 80}
+
+
+def test_the_command_reads_matrix_market_files_and_again_when_a_name_changes(tutorial):
+    config = "config/mtx.yaml"
+    text = blocks()[1][1].replace("run: mine", "run: mtx")
+    (tutorial / config).write_text(text.replace("data/counts.h5ad", "data/mtx/matrix.mtx"))
+    counts = "results/mtx/cohorts/my_cohort/data/counts.h5ad"
+    genes = tutorial / "data/mtx/genes.tsv"
+    names = genes.read_text()
+    snakemake(counts, folder=tutorial, config=config)
+    genes.write_text(names.replace("ENSG", "gene", 1))
+    snakemake(counts, folder=tutorial, config=config)
+    renamed = ad.read_h5ad(tutorial / counts)
+    assert renamed.var_names.str.startswith("gene").sum() == 1
+    genes.write_text(names)
+
+
+def test_python_makes_the_fit_of_the_command(tutorial):
+    masks = pd.read_csv(tutorial / COHORT / "fit/masks.tsv.gz", sep="\t", index_col="gene")
+    adata = ad.read_h5ad(tutorial / "data/factors.h5ad")
+    assert adata.var_names.tolist() == masks.index.tolist()
+    for study in ("shared", "control", "patient"):
+        expected = masks.filter(regex=f"^{study}_").to_numpy()
+        assert np.abs(expected).max() > 0.5
+        np.testing.assert_allclose(adata.varm[f"mssvae_{study}"], expected, atol=1e-4)
+
+
 # The cohort.
 
 
@@ -103,7 +199,7 @@ def test_every_figure_is_there_as_pdf_and_png(folder):
     figures = folder / COHORT / "figures"
     assert {path.stem for path in figures.glob("*.pdf")} == set(FIGURES)
     assert {path.stem for path in figures.glob("*.png")} == set(FIGURES)
-    assert (folder / "results/test/figures/schematic.pdf").exists()
+    assert (folder / "results/mine/figures/schematic.pdf").exists()
 
 
 def test_gene_sets_against_the_background_of_the_figures_are_those_of_their_tests(folder):
@@ -119,7 +215,7 @@ def test_gene_sets_against_the_background_of_the_figures_are_those_of_their_test
 def test_manifest_says_how_the_fit_was_made(folder):
     manifest = json.loads((folder / COHORT / "fit/manifest.json").read_text())
     assert manifest["settings"]["seed"] == 1
-    assert manifest["fit"]["max_epochs"] == 5
+    assert manifest["fit"]["decoder"] == "linear"
     assert manifest["source"]["kind"] == "files"
     assert manifest["device"] == "cpu"
     assert "torch" in manifest["packages"]
@@ -128,7 +224,7 @@ def test_manifest_says_how_the_fit_was_made(folder):
 
 def test_masks_have_the_selected_genes_and_all_factors(folder):
     masks = pd.read_csv(folder / COHORT / "fit/masks.tsv.gz", sep="\t")
-    assert masks.shape == (50, 1 + 3 + 2 * 2)
+    assert masks.shape == (500, 1 + 6 + 2 * 3)
     assert list(masks)[:2] == ["gene", "shared_01"]
 
 
@@ -150,58 +246,49 @@ def test_frequencies_have_the_layout_of_the_masks(folder):
     assert agreement.index.tolist() == ["all", "1", "2"]
 
 
-def test_a_second_run_has_nothing_to_do(run):
+def test_a_second_run_has_nothing_to_do(folder):
     """Also with the compiled files that the first run may have left beside the library's."""
-    folder, config = run
     for package in ("cohorts", "enrichment", "figures"):
-        (REPOSITORY / "src/mssvae" / package / "__pycache__").mkdir(exist_ok=True)
-    answer = snakemake("--configfile", config, folder=folder)
-    assert answer.returncode == 0
-    assert "Nothing to be done" in answer.stdout + answer.stderr
+        (folder / "src/mssvae" / package / "__pycache__").mkdir(exist_ok=True)
+    assert "Nothing to be done" in snakemake(folder=folder)
 
 
-def test_a_lost_figure_is_drawn_again_without_another_fit(run):
-    folder, config = run
-    figure = "results/test/cohorts/mine/figures/masks.pdf"
+def test_a_lost_figure_is_drawn_again_without_another_fit(folder):
+    figure = f"{COHORT}/figures/masks.pdf"
     before = (folder / figure).read_bytes()
     (folder / figure).unlink()
-    answer = snakemake(figure, "--configfile", config, folder=folder)
-    assert "fit_cohort" not in answer.stdout + answer.stderr
+    assert "fit_cohort" not in snakemake(figure, folder=folder)
     assert (folder / figure).read_bytes() == before
 
 
-def test_another_seed_is_another_fit_to_the_same_counts(folder, tmp_path):
-    config = write_config(tmp_path, write_own_files(tmp_path), seed=2)
-    answer = snakemake("-n", "--configfile", config, folder=folder)
-    output = answer.stdout + answer.stderr
-    assert answer.returncode == 0, output
-    assert "Fitting the MSSVAE to cohort mine" in output
+def test_another_seed_is_another_fit_to_the_same_counts(folder):
+    config = write_config(folder, "config/seed.yaml", config_of_all() | {"seed": 2})
+    output = snakemake("-n", folder=folder, config=config)
+    assert "Fitting the MSSVAE to cohort my_cohort" in output
     assert "Bringing the counts" not in output
     assert "Quality control of cohort" not in output
 
 
-def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
-    for name in ("counts.tsv.gz", "samples.tsv", "config.yaml"):
-        shutil.copy(folder / name, tmp_path)
+def test_a_fit_made_again_has_the_same_bytes(folder, tmp_path):
+    again = shutil.copytree(folder, tmp_path / "again")
+    shutil.rmtree(again / COHORT / "fit")
     fit = f"{COHORT}/fit/masks.tsv.gz"
-    answer = snakemake(fit, "--configfile", tmp_path / "config.yaml", folder=tmp_path)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    again, first = tables_of(tmp_path), tables_of(folder)
-    assert fit in again
-    assert again == {name: first[name] for name in again}
+    snakemake(fit, folder=again)
+    tables, first = tables_of(again), tables_of(folder)
+    assert fit in tables
+    assert tables == {name: first[name] for name in tables}
 
 
 # The simulations.
 
 
 def test_figures_of_simulations_are_there_as_pdf_and_png(folder):
-    for simulation in (TOY, TOY_RNA):
-        assert {path.name for path in (folder / simulation / "figures").iterdir()} == {
-            "simulation.pdf",
-            "simulation.png",
-            "worst.pdf",
-            "worst.png",
-        }
+    assert {path.name for path in (folder / TOY / "figures").iterdir()} == {
+        "simulation.pdf",
+        "simulation.png",
+        "worst.pdf",
+        "worst.png",
+    }
 
 
 def test_scores_are_of_the_reported_replicates(folder):
@@ -217,22 +304,16 @@ def test_scores_are_of_the_reported_replicates(folder):
 
 
 def test_one_table_has_the_summaries_of_all(folder):
-    table = pd.read_csv(folder / "results/test/tables/simulations.csv")
-    for simulation, n in (("toy", 2), ("toy_rna", 1)):
-        path = folder / "results/test/simulations" / simulation / "summary.csv"
-        own = table[table["simulation"] == simulation].reset_index(drop=True)
-        pd.testing.assert_frame_equal(own, pd.read_csv(path))
-        assert (own["n"] == n).all()
+    table = pd.read_csv(folder / "results/mine/tables/simulations.csv")
+    pd.testing.assert_frame_equal(table, pd.read_csv(folder / TOY / "summary.csv"))
+    assert (table["n"] == 2).all()
 
 
 def test_settings_have_a_column_for_every_method(folder):
-    settings = pd.read_csv(folder / "results/test/tables/settings.tsv", sep="\t", index_col=0)
-    assert settings.columns.tolist() == ["toy/default", "toy_rna/paper", "mine"]
-    settings = settings.drop(columns="mine")
-    rates = settings.loc["Learning Rate (not W)"].astype(float)
-    assert rates.tolist() == [0.01, 0.001]
-    likelihoods = settings.loc["likelihood"]
-    assert likelihoods.tolist() == ["gaussian", "negative_binomial"]
+    settings = pd.read_csv(folder / "results/mine/tables/settings.tsv", sep="\t", index_col=0)
+    assert settings.columns.tolist() == ["toy/default", "my_cohort"]
+    assert float(settings.loc["Learning Rate (not W)", "toy/default"]) == 0.01
+    assert settings.loc["likelihood"].tolist() == ["gaussian", "negative_binomial"]
 
 
 def test_seeds_follow_from_the_replicate_and_are_written_down(folder):
@@ -258,25 +339,19 @@ def test_truth_and_fit_have_the_same_tables(folder):
     assert list(true) == ["shared_01", "shared_02", "shared_03", "study_1_01", "study_2_01"]
 
 
-def test_another_method_leaves_the_fits_there_are(folder, tmp_path):
-    changed = simulations()
-    changed["settings"]["toy"]["methods"]["other"] = {"max_epochs": 1}
-    config = write_simulations(tmp_path, changed)
-    target = f"{TOY}/summary.csv"
-    answer = snakemake("-n", target, "--configfile", config, folder=folder)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    output = answer.stdout + answer.stderr
+def test_another_method_leaves_the_fits_there_are(folder):
+    changed = config_of_all()
+    changed["simulations"]["settings"]["toy"]["methods"]["other"] = {"max_epochs": 1}
+    config = write_config(folder, "config/method.yaml", changed)
+    output = snakemake("-n", f"{TOY}/summary.csv", folder=folder, config=config)
     assert "Fitting method other" in output
     assert "Fitting method default" not in output
 
 
-def test_development_replicates_run_when_asked_for(run):
-    folder, config = run
-    target = f"{TOY}/1/default/scores.tsv"
-    answer = snakemake("-n", target, "--configfile", config, folder=folder)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    target = f"{TOY}/2/default/scores.tsv"
-    answer = snakemake("-n", target, "--configfile", config, folder=folder)
+def test_development_replicates_run_when_asked_for(folder):
+    snakemake("-n", f"{TOY}/1/default/scores.tsv", folder=folder)
+    unknown = f"{TOY}/2/default/scores.tsv"
+    answer = answer_to("snakemake", "-n", unknown, "--configfile", CONFIG, folder=folder)
     assert answer.returncode != 0
 
 
@@ -308,11 +383,10 @@ def test_results_are_sorted_by_what_they_belong_to(report):
         "All tables, settings and provenance",
         "All simulations",
         "Model",
-        "Cohort mine",
+        "Cohort my_cohort",
         "Simulation toy",
-        "Simulation toy_rna",
     }
-    assert categories["Cohort mine"].keys() == {"Figures", "Tables"}
+    assert categories["Cohort my_cohort"].keys() == {"Figures", "Tables"}
     assert categories["Simulation toy"].keys() == {"Figures", "Tables"}
 
 
@@ -336,19 +410,19 @@ def test_the_report_loads_nothing(report):
 
 def test_the_front_page_names_the_run_and_leads_to_the_explorer(folder, report):
     front = embedded(report, "workflow-desc")
-    assert "<strong>test</strong>" in front
+    assert "<strong>mine</strong>" in front
     assert 'href="explorer.html"' in front
-    assert (folder / "results/test/explorer.html").exists()
+    assert (folder / "results/mine/explorer.html").exists()
 
 
 def test_the_page_of_tables_has_captions_and_ends_in_the_provenance(folder):
-    page = (folder / "results/test/tables.html").read_text()
+    page = (folder / "results/mine/tables.html").read_text()
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert titles[0] == "tables/settings.tsv"
-    assert "cohorts/mine/tables/composition.tsv" in titles
+    assert "cohorts/my_cohort/tables/composition.tsv" in titles
     assert titles[-1] == "provenance"
     end = page[page.index("<h2>provenance</h2>") :]
-    for word in ("files", "simulation", "commit", "torch", "toy/default", "mine"):
+    for word in ("files", "simulation", "commit", "torch", "toy/default", "my_cohort"):
         assert word in end
     assert len(re.findall(r"<p>\S+ \S+", page)) == len(titles)
 
@@ -363,6 +437,6 @@ def test_the_front_page_says_what_the_run_found(folder, report):
     front = embedded(report, "workflow-desc")
     factors = read_table(folder / COHORT / "tables/factors.tsv")
     n = (factors.loc[factors["kind"] == "shared", "n_nonzero"] > 0).sum()
-    assert f"<strong>My cohort</strong>: genes have {n} of 3 shared factors" in front
+    assert f"<strong>My cohort</strong>: genes have {n} of 6 shared factors" in front
     assert "<strong>Toy</strong>, method default, 2 data sets: median" in front
     assert "problematic" not in front

@@ -9,8 +9,9 @@ from dataclasses import asdict, fields
 import pandas as pd
 import pytest
 import yaml
-from workflows import FIT, MODEL, REPOSITORY, TOOLS, snakemake, write_config, write_own_files
+from workflows import MODEL, REPOSITORY, TOOLS, snakemake, write_config, write_own_files
 
+from mssvae import enrichment, simulate
 from mssvae.fitting.settings import PRESETS, FitSettings
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
@@ -304,8 +305,12 @@ class TestPlateletCohort:
         config = yaml.safe_load((REPOSITORY / "config/quick.yaml").read_text())
         platelet = config["cohorts"]["platelet"]
         platelet["group_mapping"] = str(REPOSITORY / "config/groups/platelet.tsv")
-        platelet |= {"n_genes": 60, "model": MODEL, "fit": FIT}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        gene_sets = tmp_path / "resources/cache/GO/go_bp.gmt.gz"
+        gene_sets.parent.mkdir(parents=True)
+        processes = simulate.made_up_processes()
+        processes["gene"] = processes["gene"].str.replace("made_up_gene_", "ENSG000000")
+        enrichment.write_gmt(processes, gene_sets)
         cohort = tmp_path / "results/quick/cohorts/platelet"
 
         def run(target, **environment):
@@ -322,10 +327,9 @@ class TestPlateletCohort:
             )
 
         monkeypatch.delenv("MSSVAE_DATA")
-        answer = run("fit/manifest.json")
+        answer = run("data/source.json")
         assert answer.returncode == 0, answer.stdout + answer.stderr
-        manifest = json.loads((cohort / "fit/manifest.json").read_text())
-        assert manifest["source"]["kind"] == "synthetic"
+        assert json.loads((cohort / "data/source.json").read_text())["kind"] == "synthetic"
         log = tmp_path / "results/quick/logs/platelet/cohort_counts.log"
         assert "SYNTHETIC" in log.read_text()
 

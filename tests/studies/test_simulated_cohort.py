@@ -23,7 +23,7 @@ SETTING = {
     "n_genes": 200,
     "model": MODEL,
     "methods": {"default": {}},
-    "other_methods": ["factor_analysis", "nmf"],
+    "other_methods": ["factor_analysis"],
 }
 
 
@@ -39,7 +39,7 @@ def test_a_planted_cohort_is_scored_beside_other_models(tmp_path):
     answer = snakemake(*targets, "--configfile", config, folder=tmp_path, MSSVAE_DATA=str(tmp_path))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     summary = pd.read_csv(tmp_path / targets[0])
-    assert set(summary["method"]) == {"default", "factor_analysis", "nmf"}
+    assert set(summary["method"]) == {"default", "factor_analysis"}
     recovery = summary[(summary["metric"] == "recovery") & (summary["stage"] == "assigned")]
     # The factor analysis is told how many factors there are; by chance a set has 0.1 or less.
     of_peer = recovery[recovery["method"] == "factor_analysis"].set_index("part")["median"]
@@ -48,7 +48,7 @@ def test_a_planted_cohort_is_scored_beside_other_models(tmp_path):
     assert (source["kind"], source["simulator"]) == ("simulation", "cohort")
     assert source["made_up"] is False
     assert source["data"]["groups"] == SETTING["data"]["groups"]
-    masks = pd.read_csv(tmp_path / folder / "5/nmf/masks.tsv.gz", sep="\t")
+    masks = pd.read_csv(tmp_path / folder / "5/factor_analysis/masks.tsv.gz", sep="\t")
     assert len(masks) == 200
     assert (tmp_path / targets[1]).exists()
 

@@ -18,7 +18,6 @@ DATA = {
 }
 METHODS = {
     "fa": {"title": "factor analysis", "file": "factor_analysis"},
-    "nmf": {"title": "NMF", "file": "nmf"},
     "mofa": {"title": "MOFA+", "file": "mofa", "environment": "peers"},
 }
 
@@ -63,8 +62,7 @@ def test_a_run_of_nothing_else_leaves_one_table_and_one_figure(tmp_path):
     assert values.loc[("fa", "fitted"), "value"] == 1
     assert values.loc[("fa", "best_consensus"), "value"] > 0
     assert values.loc[("fa", "unseen"), "value"] < 0
-    assert values.loc[("nmf", "fitted"), "value"] == 0
-    assert values.loc[("nmf", "fitted"), "note"].startswith("not for these data")
+    assert values.loc[("mofa", "fitted"), "value"] == 0
     assert values.loc[("mofa", "fitted"), "note"].startswith("absent: run `make peers`")
     assert (folder / "figures/comparison.pdf").exists()
 
