@@ -1,7 +1,7 @@
-"""What a finished run leaves: docs/tutorial.md as it is written, and what it has no use for.
+"""What a finished run leaves: docs/tutorial.md as it is written, then more of its cohort.
 
-That are simulations, fits to halves of the cohort, and the report of all. One process of the
-tests makes the run, and plain functions read it.
+Fits to halves, a simulation and the report come with a second config. One process of the tests
+makes all of it, and plain functions read it.
 """
 
 import json
