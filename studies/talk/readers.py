@@ -25,7 +25,7 @@ from mssvae.errors import InputError
 
 # Of a rating that says that the user likes the movie, and how many of these a user must have given.
 _LIKED, _FEWEST_LIKED = 4, 20
-# Fewest words of the vocabulary in an abstract; share of abstracts that a word may be in.
+# Fewest words of the vocabulary in an abstract; most and fewest abstracts with a word, as shares.
 _FEWEST_WORDS, _MOST_ABSTRACTS, _FEWEST_ABSTRACTS = 2, 0.9, 0.0007
 # Fewest molecules of a gene in all cells together (Zeisel et al. 2015, supplement).
 _FEWEST_MOLECULES = 25
@@ -33,8 +33,6 @@ _FEWEST_MOLECULES = 25
 _ABOUT_CELLS, _ABOVE_GENES = 10, 11
 # What reading a file raises that is damaged or another one.
 _DAMAGED = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-
-
 # Columns of the tables of MovieLens, which not all editions name.
 _RATINGS, _MOVIES = ["userId", "movieId", "rating", "timestamp"], ["movieId", "title"]
 
@@ -83,7 +81,7 @@ class Edition:
 
 EDITIONS = (
     Edition("ratings.csv", "movies.csv", (",", ","), True, "utf-8"),  # 20M, 25M, 32M
-    Edition("ratings.dat", "movies.dat", ("::", "::"), False, "latin-1"),  # 1M, 10M
+    Edition("ratings.dat", "movies.dat", ("::", "::"), False, "latin-1"),  # 1M
     Edition("u.data", "u.item", ("\t", "|"), False, "latin-1"),  # 100K
 )
 
@@ -289,5 +287,6 @@ def read(about: Mapping[str, Any]) -> ad.AnnData:
 
 
 def _anndata(x: sparse.spmatrix, samples: object, features: object, **file: int) -> ad.AnnData:
-    obs, var = (pd.DataFrame(index=pd.Index(names).astype(str)) for names in (samples, features))
+    # Without the name that a column had, which a file may not take.
+    obs, var = (pd.DataFrame(index=np.asarray(names, dtype=str)) for names in (samples, features))
     return ad.AnnData(sparse.csr_matrix(x, dtype=np.float32), obs, var, uns={"file": file})

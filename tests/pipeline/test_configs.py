@@ -352,8 +352,8 @@ class TestMistakes:
             ("reader", "md5: abc, reader", "data: cells: md5: 'abc' must be 32 digits"),
             (
                 "reader",
-                "settings: {vea: {lr: 1}}, reader",
-                "cells: settings: the talk has no method 'vea': did you mean 'vae'",
+                "settings: {vaes: {lr: 1}}, reader",
+                "cells: settings: the talk has no method 'vaes': did you mean 'vae'",
             ),
             ("[1], reported: [2, 3]}\nt", "[3], reported: [2, 3]}\nt", r"assumptions: .*\[3\] are"),
             ("[1], reported: [2, 3]}\n  m", "[2], reported: [2, 3]}\n  m", r"talk: .*: \[2\] are"),

@@ -8,6 +8,7 @@ import zipfile
 from functools import partial
 from hashlib import md5
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -287,6 +288,22 @@ class TestRead:
         adata = read(self.about(path, **checks))
         assert adata.shape == (12, 3)
         assert adata.X.dtype == np.float32
+
+    @pytest.mark.parametrize("reader", readers.READERS)
+    def test_what_it_returns_can_be_kept_in_a_file(self, tmp_path, reader):
+        folder = write_peerread(tmp_path)
+        paths = {
+            "movielens": write_movielens(tmp_path / "ml.zip"),
+            "peerread": folder,
+            "zeisel": write_zeisel(tmp_path / "cortex.txt"),
+        }
+        adata = read(self.about(paths[reader], reader=reader, arguments={}))
+        adata.write_h5ad(tmp_path / "kept.h5ad")
+        kept = anndata.read_h5ad(tmp_path / "kept.h5ad")
+        np.testing.assert_array_equal(kept.X.toarray(), adata.X.toarray())
+        pd.testing.assert_frame_equal(kept.obs, adata.obs)
+        pd.testing.assert_index_equal(kept.var_names, adata.var_names)
+        assert kept.uns["file"] == adata.uns["file"]
 
     @pytest.mark.parametrize(
         ("checks", "message"),
