@@ -12,14 +12,21 @@ class BetaVAE(VAE):
 
     Parameters
     ----------
-    x, n_factors, hidden, seed
+    x, n_factors, hidden, seed, likelihood
         As of ``VAE``.
     beta : float
         Weight of the divergence; 1 is the VAE.
     """
 
     def __init__(
-        self, x: Tensor, n_factors: int, hidden: Sequence[int], seed: int, beta: float
+        self,
+        x: Tensor,
+        n_factors: int,
+        hidden: Sequence[int],
+        seed: int,
+        likelihood: str = "gaussian",
+        *,
+        beta: float,
     ) -> None:
-        super().__init__(x, n_factors, hidden, seed)
+        super().__init__(x, n_factors, hidden, seed, likelihood)
         self.beta = beta

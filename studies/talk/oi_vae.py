@@ -46,7 +46,7 @@ class GroupDecoder(nn.Module):
         self.networks[-1].bias.data.copy_(bias[:, None, None])
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return the expected values of the features, [B, G], given factors [B, K]."""
+        """Return the outputs of the features, [B, G], given factors [B, K]."""
         return self.networks(z @ self.first.mT)[:, :, 0].T
 
 
@@ -55,7 +55,7 @@ class OiVAE(VAE):
 
     Parameters
     ----------
-    x, n_factors, hidden, seed
+    x, n_factors, hidden, seed, likelihood
         As of ``VAE``.
     weight : float
         Their lambda, of the norms of the columns of ``W_g``; counts once for all N samples, as does
@@ -63,9 +63,16 @@ class OiVAE(VAE):
     """
 
     def __init__(
-        self, x: Tensor, n_factors: int, hidden: Sequence[int], seed: int, weight: float
+        self,
+        x: Tensor,
+        n_factors: int,
+        hidden: Sequence[int],
+        seed: int,
+        likelihood: str = "gaussian",
+        *,
+        weight: float,
     ) -> None:
-        super().__init__(x, n_factors, hidden, seed)
+        super().__init__(x, n_factors, hidden, seed, likelihood)
         self.weight = weight
         generator = torch.Generator().manual_seed(seed)
         bias = self.likelihood.initial_bias(x)

@@ -18,6 +18,7 @@ class SparseVAE:
     ----------
     x, n_factors, hidden, seed
         As of ``VAE``.
+    likelihood : {"gaussian", "negative_binomial"}
     **settings
         Of ``MSSVAE.fit``, which is run here.
 
@@ -27,14 +28,20 @@ class SparseVAE:
     """
 
     def __init__(
-        self, x: Tensor, n_factors: int, hidden: Sequence[int], seed: int, **settings: Any
+        self,
+        x: Tensor,
+        n_factors: int,
+        hidden: Sequence[int],
+        seed: int,
+        likelihood: str = "gaussian",
+        **settings: Any,
     ) -> None:
         names = [f"sample_{i + 1}" for i in range(len(x))]
         adata = ad.AnnData(x.numpy(), obs=pd.DataFrame({"group": "one"}, names))
         adata.var_names = [f"feature_{j + 1}" for j in range(x.shape[1])]
         self.model = MSSVAE(
             adata,
-            likelihood="gaussian",
+            likelihood=likelihood,
             n_shared=n_factors,
             n_specific=0,
             hidden=hidden,
@@ -47,12 +54,13 @@ class SparseVAE:
     def factors(self, x: Tensor) -> Tensor:
         """Return the posterior means of the encoder, [N, K]; 0 of factors without an entry."""
         module = self.model.module
-        return module.shared_encoder((x - self.centre) / self.scale)[0] * module.alive[0]
+        inputs = module.likelihood.encoder_input((x - self.centre) / self.scale)
+        return module.shared_encoder(inputs)[0] * module.alive[0]
 
     def expected(self, z: Tensor) -> Tensor:
-        """Return the expected values of the features, [N, G], given factors [N, K]."""
+        """Return the expected values of the features as ``VAE.expected`` does."""
         module = self.model.module
         *_, weight, bias, _ = module.tables
         dimensions = torch.arange(z.shape[1])
         output = module.decoder(z, module.shared_mask, dimensions, weight, bias)
-        return self.centre + self.scale * output
+        return self.centre + self.scale * module.likelihood.mean(output, z.new_zeros(()))

@@ -33,18 +33,14 @@ MODELS = {
 MEASURES = ("disentanglement", "mse", "signal_mse", "seconds")
 
 
-@dataclass(frozen=True)
-class Design:
-    """What is the same for all methods.
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is the same for all methods on any data.
 
     Attributes
     ----------
-    correlations : sequence of float
-        Of the two factors.
-    n_samples : int
-        To fit, and as many others to score.
     n_factors : int
-        K of every model; the truth has two.
+        K of every model.
     hidden : (int, int)
         Widths of hidden layers.
     epochs, batch_size : int
@@ -53,13 +49,27 @@ class Design:
         The seeds of data and fits derive from it and the number of the replicate.
     """
 
-    correlations: Sequence[float]
-    n_samples: int
     n_factors: int
     hidden: Sequence[int]
     epochs: int
     batch_size: int
     master_seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design(Training):
+    """The study of simulated data, in which two factors are true.
+
+    Attributes
+    ----------
+    correlations : sequence of float
+        Of the two factors.
+    n_samples : int
+        To fit, and as many others to score.
+    """
+
+    correlations: Sequence[float]
+    n_samples: int
 
 
 def scores(design: Design, method: Mapping[str, Any], replicate: int) -> pd.DataFrame:
@@ -116,14 +126,20 @@ def scores(design: Design, method: Mapping[str, Any], replicate: int) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def fit(design: Design, method: Mapping[str, Any], x: Tensor, seed: int) -> VAE | SparseVAE:
+def fit(
+    training: Training,
+    method: Mapping[str, Any],
+    x: Tensor,
+    seed: int,
+    likelihood: str = "gaussian",
+) -> VAE | SparseVAE:
     """Return a model fitted to data [N, G]; see ``scores``."""
     given = {key: value for key, value in method.items() if key not in ("title", "model")}
     name = method["model"]
     if name not in MODELS:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
     model = MODELS[name]
-    common = (x, design.n_factors, design.hidden, seed)
+    common = (x, training.n_factors, training.hidden, seed, likelihood)
     own = list(inspect.signature(model).parameters)[len(common) :]
     wanted = {"fit"} if model is SparseVAE else {"lr", *own}
     if given.keys() != wanted:
@@ -132,11 +148,11 @@ def fit(design: Design, method: Mapping[str, Any], x: Tensor, seed: int) -> VAE 
             f"the model {name} takes {', '.join(sorted(wanted))}"
         )
     if model is SparseVAE:
-        epochs = {"max_epochs": design.epochs, "batch_size": design.batch_size}
+        epochs = {"max_epochs": training.epochs, "batch_size": training.batch_size}
         return SparseVAE(*common, **{**epochs, **given["fit"]})
     lr = given.pop("lr")
     trained = model(*common, **given)
-    train(trained, x, design.epochs, design.batch_size, lr, seed)
+    train(trained, x, training.epochs, training.batch_size, lr, seed)
     return trained
 
 
@@ -155,10 +171,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         ``correlation``, ``measure``, ``replicates``, ``lower``, ``median``, ``upper``.
     """
     long = table.melt(["method", "correlation", "replicate"], MEASURES, "measure")
-    groups = long.groupby(["method", "correlation", "measure"], sort=False)["value"]
-    return groups.agg(
-        replicates="size",
-        lower=lambda values: values.quantile(0.25),
-        median="median",
-        upper=lambda values: values.quantile(0.75),
-    ).reset_index()
+    return quartiles(long, ["method", "correlation", "measure"])
+
+
+def quartiles(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return number, median and quartiles of ``value`` by some columns, in their order."""
+    return (
+        table.groupby(list(by), sort=False)["value"]
+        .agg(
+            replicates="size",
+            lower=lambda values: values.quantile(0.25),
+            median="median",
+            upper=lambda values: values.quantile(0.75),
+        )
+        .reset_index()
+    )

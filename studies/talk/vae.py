@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mssvae.core.encoders import Encoder, normal_kl
-from mssvae.core.likelihoods import Gaussian
+from mssvae.core.likelihoods import LIKELIHOODS
 from studies.talk.networks import DenseDecoder
 
 
@@ -23,17 +23,27 @@ class VAE(nn.Module):
         Widths of the hidden layers of encoder and decoder.
     seed : int
         Of the other starting values.
+    likelihood : str
+        A key of ``mssvae.core.likelihoods.LIKELIHOODS``. Library sizes of counts are those that are
+        observed.
     """
 
     # Weight of the divergence, which a beta-VAE changes.
     beta = 1.0
 
-    def __init__(self, x: Tensor, n_factors: int, hidden: Sequence[int], seed: int) -> None:
+    def __init__(
+        self,
+        x: Tensor,
+        n_factors: int,
+        hidden: Sequence[int],
+        seed: int,
+        likelihood: str = "gaussian",
+    ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         n_features = x.shape[1]
         self.n_samples = len(x)
-        self.likelihood = Gaussian(x)
+        self.likelihood = LIKELIHOODS[likelihood](x)
         self.encoder = Encoder(n_features, hidden, n_factors, generator)
         self.decoder = DenseDecoder(n_factors, hidden, self.likelihood.initial_bias(x), generator)
 
@@ -42,25 +52,34 @@ class VAE(nn.Module):
 
         The noise variances have the prior of the MSSVAE, which counts once for all N samples.
         """
-        mean, log_variance = self.encoder(x)
+        mean, log_variance = self.encoded(x)
         noise = torch.randn(mean.shape, generator=generator)
         z = mean + torch.exp(0.5 * log_variance) * noise
         return self.misfit(x, z) + self.beta * normal_kl(mean, log_variance).sum(1).mean()
 
     def misfit(self, x: Tensor, z: Tensor) -> Tensor:
         """Return minus the log-likelihood of a batch per sample, and the prior of the noise."""
-        log_noise = self.likelihood.log_noise
-        log_prob = self.likelihood.log_prob(x, self.expected(z), None, log_noise).sum(1)
+        log_noise, log_library = self.likelihood.log_noise, None
+        if self.likelihood.uses_library:
+            log_library = self.likelihood.library(x).log().to(x)
+        log_prob = self.likelihood.log_prob(x, self.decoder(z), log_library, log_noise).sum(1)
         log_prob = log_prob + self.likelihood.log_base(x)
         return -log_prob.mean() - self.likelihood.log_prior(log_noise) / self.n_samples
 
+    def encoded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the encoder makes of samples."""
+        return self.encoder(self.likelihood.encoder_input(x))
+
     def factors(self, x: Tensor) -> Tensor:
         """Return the posterior means of the factors, [N, K]."""
-        return self.encoder(x)[0]
+        return self.encoded(x)[0]
 
     def expected(self, z: Tensor) -> Tensor:
-        """Return the expected values of the features, [N, G], given factors [N, K]."""
-        return self.decoder(z)
+        """Return the expected values of the features, [N, G], given factors [N, K].
+
+        Of counts, those of a sample of library size one.
+        """
+        return self.likelihood.mean(self.decoder(z), z.new_zeros(()))
 
     def parameters_of_adam(self) -> Iterable[nn.Parameter]:
         """Yield what Adam steps by; ``proximal_step`` has the rest."""

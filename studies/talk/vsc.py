@@ -25,16 +25,23 @@ class VSC(VAE):
 
     Parameters
     ----------
-    x, n_factors, hidden, seed
+    x, n_factors, hidden, seed, likelihood
         As of ``VAE``.
     slab : float
         Their alpha, between 0 and 1.
     """
 
     def __init__(
-        self, x: Tensor, n_factors: int, hidden: Sequence[int], seed: int, slab: float
+        self,
+        x: Tensor,
+        n_factors: int,
+        hidden: Sequence[int],
+        seed: int,
+        likelihood: str = "gaussian",
+        *,
+        slab: float,
     ) -> None:
-        super().__init__(x, n_factors, hidden, seed)
+        super().__init__(x, n_factors, hidden, seed, likelihood)
         self.slab = slab
         # Also of the log odds of the slab, as further means.
         generator = torch.Generator().manual_seed(seed)
@@ -42,7 +49,7 @@ class VSC(VAE):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return mean, log variance and log odds of the slab, each [N, K]."""
-        means, log_variances = self.encoder(x)
+        means, log_variances = self.encoded(x)
         mean, log_odds = means.chunk(2, 1)
         return mean, log_variances.chunk(2, 1)[0], log_odds
 

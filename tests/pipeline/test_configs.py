@@ -45,6 +45,9 @@ talk:
   replicates: {development: [1], reported: [2, 3]}
   methods:
     vae: {title: VAE, model: vae, lr: 1e-2}
+  data:
+    cells:
+      {title: C, address: a, path: $X/c, reader: zeisel, design: {n_factors: 1, hidden: [4, 4]}}
 """
 
 
@@ -345,6 +348,13 @@ class TestMistakes:
                 "'VAE' and 'vae' would",
             ),
             ("  methods", "  design: {correlations: [2]}\n  methods", "correlations: 0: 2 is gre"),
+            ("zeisel", "seurat", "talk: data: cells: reader: 'seurat' is none of the choices"),
+            ("reader", "md5: abc, reader", "data: cells: md5: 'abc' must be 32 digits"),
+            (
+                "reader",
+                "settings: {vaes: {lr: 1}}, reader",
+                "cells: settings: the talk has no method 'vaes': did you mean 'vae'",
+            ),
             ("[1], reported: [2, 3]}\nt", "[3], reported: [2, 3]}\nt", r"assumptions: .*\[3\] are"),
             ("[1], reported: [2, 3]}\n  m", "[2], reported: [2, 3]}\n  m", r"talk: .*: \[2\] are"),
         ],

@@ -7,13 +7,25 @@ import yaml
 from workflows import REPOSITORY, snakemake
 
 
-def test_the_shipped_config_plans_both_studies():
-    answer = snakemake("-n", "--forceall", "--configfile", "config/talk.yaml")
+def test_the_shipped_config_plans_all_studies_but_of_data_that_are_absent(tmp_path):
+    """Which are named with what to do."""
+    (tmp_path / "PeerRead").mkdir()
+    arguments = ("-n", "--forceall", "--configfile", "config/talk.yaml")
+    answer = snakemake(*arguments, MSSVAE_DATA=str(tmp_path))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     content = yaml.safe_load((REPOSITORY / "config/talk.yaml").read_text())
+    for name in ("movielens", "zeisel"):
+        address = content["talk"]["data"][name]["address"]
+        assert re.search(
+            f"goes without the data {name}: there is no {tmp_path}/{name}/"
+            rf"\S+\. Get it from {re.escape(address)} and put it there",
+            answer.stdout + answer.stderr,
+        )
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", answer.stdout, re.MULTILINE))
     n_replicates = len(content["talk"]["replicates"]["reported"])
     assert int(jobs["talk_scores"]) == n_replicates * len(content["talk"]["methods"])
+    assert int(jobs["talk_unseen"]) == 5 * len(content["talk"]["methods"])
+    assert jobs["talk_data"] == jobs["talk_unseen_summary"] == "1"
     assert int(jobs["assumptions_scores"]) == len(content["assumptions"]["replicates"]["reported"])
     assert jobs["figure_talk"] == jobs["talk_summary"] == jobs["assumptions_summary"] == "1"
     assert "tables_page" not in jobs  # Nothing was fitted that it shows.

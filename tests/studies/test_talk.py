@@ -27,7 +27,15 @@ from studies.talk.vae import VAE
 from studies.talk.vsc import SHARPNESS, VSC, spike_and_slab_kl
 
 N, G, K, HIDDEN = 9, 7, 3, (6, 5)
-DESIGN = Design([0.0, 0.8], 60, 3, [8, 8], 2, 20, 1)
+DESIGN = Design(
+    correlations=[0.0, 0.8],
+    n_samples=60,
+    n_factors=3,
+    hidden=[8, 8],
+    epochs=2,
+    batch_size=20,
+    master_seed=1,
+)
 METHODS = {
     "sparse_vae": {"fit": {"preset": "paper", "lr": 0.01}},
     "vae": {"lr": 0.01},

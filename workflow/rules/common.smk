@@ -92,7 +92,9 @@ PLANTED = {
     name for name, setting in SETTINGS.items() if setting["simulator"] == "cohort"
 }
 NO_REPLICATES = {"development": [], "reported": []}
-TALK = config.get("talk", {"design": {}, "replicates": NO_REPLICATES, "methods": {}})
+TALK = config.get(
+    "talk", {"design": {}, "replicates": NO_REPLICATES, "methods": {}, "data": {}}
+)
 ASSUMPTIONS = config.get(
     "assumptions", {"master_seed": None, "replicates": NO_REPLICATES}
 )
@@ -358,15 +360,33 @@ def paths_in(dataset):
     }
 
 
-# Those whose files are there.
-COMPARED = []
-for name in COMPARISON["data"]:
-    if absent := [path for path in paths_in(name).values() if not Path(path).exists()]:
-        logger.warning(
-            f"The comparison goes without the data {name}: there is no {absent[0]}."
-        )
-    else:
-        COMPARED.append(name)
+def there(study, files, advice):
+    """The data of a study, by name, whose files are there; the others are named in the log."""
+    found = []
+    for name, paths in files.items():
+        if absent := [path for path in paths if not Path(path).exists()]:
+            logger.warning(
+                f"{study} goes without the data {name}: there is no {absent[0]}."
+                f"{advice.get(name, '')}"
+            )
+        else:
+            found.append(name)
+    return found
+
+
+COMPARED = there(
+    "The comparison",
+    {name: paths_in(name).values() for name in COMPARISON["data"]},
+    advice={},
+)
+TALK_DATA = there(
+    "The talk's study",
+    {name: [full_path(about["path"])] for name, about in TALK["data"].items()},
+    advice={
+        name: f" Get it from {about['address']} and put it there."
+        for name, about in TALK["data"].items()
+    },
+)
 
 COMPARED_FILES = [
     f"results/{config['run']}/comparison/{name}"
@@ -436,3 +456,15 @@ def compared_measures(wildcards):
         for method in COMPARISON["methods"]
         if method not in COMPARISON["data"][dataset]["without"]
     ]
+
+
+def talk_design(wildcards):
+    """What is the same for all methods on some real data."""
+    about = TALK["data"][wildcards.dataset]
+    return about["design"] | {"master_seed": TALK["design"]["master_seed"]}
+
+
+def talk_settings(wildcards):
+    """A method's settings, those for some real data first."""
+    of_data = TALK["data"][wildcards.dataset]["settings"]
+    return TALK["methods"][wildcards.method] | of_data.get(wildcards.method, {})

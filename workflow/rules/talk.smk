@@ -1,4 +1,4 @@
-# The talk's study of simulated data: five methods over the correlation of two factors.
+# The talk's studies: five methods over the correlation of two factors in simulated data, and on real data.
 
 
 rule talk_scores:
@@ -92,3 +92,93 @@ rule figure_talk:
         "Drawing error and disentanglement against the correlation of the factors"
     script:
         "../../scripts/figure_talk.py"
+
+
+rule talk_data:
+    input:
+        data=lambda wildcards: full_path(TALK["data"][wildcards.dataset]["path"]),
+        code=studies("talk/readers.py"),
+    output:
+        data="results/{run}/talk/data/{dataset}.h5ad",
+    log:
+        "results/{run}/logs/talk/{dataset}/data.log",
+    benchmark:
+        "results/{run}/benchmarks/talk/{dataset}/data.tsv"
+    wildcard_constraints:
+        dataset=any_of(TALK_DATA),
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=30,
+    params:
+        about=lookup(within=config, dpath="talk/data/{dataset}"),
+    message:
+        "Reading {wildcards.dataset} for the talk's study"
+    script:
+        "../../scripts/talk_data.py"
+
+
+rule talk_unseen:
+    input:
+        data="results/{run}/talk/data/{dataset}.h5ad",
+        code=library(*FIT_SOURCES, "replicates.py"),
+        study=studies("talk/*.py", "comparison/measures.py"),
+    output:
+        scores="results/{run}/talk/unseen/{dataset}/{fold}/{method}.tsv",
+    log:
+        "results/{run}/logs/talk/{dataset}/{fold}/{method}.log",
+    benchmark:
+        "results/{run}/benchmarks/talk/{dataset}/{fold}/{method}.tsv"
+    wildcard_constraints:
+        dataset=any_of(TALK_DATA),
+        fold="[1-9][0-9]*",
+        method=any_of(TALK["methods"]),
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=1440,
+    params:
+        design=talk_design,
+        settings=talk_settings,
+    message:
+        "Fitting {wildcards.method} to {wildcards.dataset} but for fold {wildcards.fold}"
+    script:
+        "../../scripts/talk_unseen.py"
+
+
+rule talk_unseen_summary:
+    input:
+        scores=[
+            f"results/{{run}}/talk/unseen/{dataset}/{fold}/{method}.tsv"
+            for dataset in TALK_DATA
+            for method in TALK["methods"]
+            for fold in range(1, TALK["data"][dataset]["design"]["folds"] + 1)
+        ],
+        study=studies("talk/*.py"),
+    output:
+        scores="results/{run}/talk/unseen.tsv",
+        summary=report(
+            "results/{run}/talk/unseen_summary.tsv",
+            caption="../report/talk_unseen.rst",
+            category="The talk's study",
+            subcategory="Tables",
+            labels={"table": "Summary of the measures on real data"},
+        ),
+    log:
+        "results/{run}/logs/talk/unseen_summary.log",
+    benchmark:
+        "results/{run}/benchmarks/talk/unseen_summary.tsv"
+    conda:
+        "../../envs/model.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Summarising the measures on the talk's real data"
+    script:
+        "../../scripts/talk_unseen_summary.py"

@@ -170,7 +170,11 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
                 "replicates that settings were chosen with",
             )
     if "talk" in config:
-        yield from _alike(["talk", "methods"], config["talk"]["methods"])
+        talk = config["talk"]
+        yield from _alike(["talk", "methods"], talk["methods"])
+        yield from _alike(["talk", "data"], talk["data"])
+        for name, about in talk["data"].items():
+            yield from _other_methods(["talk", "data", name], about, ["settings"], talk["methods"])
     if "simulations" not in config:
         return
     simulations = ["simulations"]
@@ -201,15 +205,27 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[_Problem]:
     yield from _alike(["comparison", "methods"], methods)
     yield from _alike(["comparison", "data"], comparison["data"])
     for name, about in comparison["data"].items():
-        for key in ("settings", "without"):
-            for method in about[key]:
-                if method not in methods:
-                    yield (
-                        ["comparison", "data", name, key],
-                        f"the comparison has no method {method!r}{_meant(method, [*methods])}",
-                    )
+        yield from _other_methods(
+            ["comparison", "data", name], about, ["settings", "without"], methods
+        )
         if "all" not in about["fits"]:
             yield ["comparison", "data", name, "fits"], "must have 'all', which is measured"
+
+
+def _other_methods(
+    keys: list[str | int],
+    about: dict[str, Any],
+    parts: Sequence[str],
+    methods: dict[str, Any],
+) -> Iterator[_Problem]:
+    """Find methods that data name and a study, the first of the keys, has not."""
+    for part in parts:
+        for method in about[part]:
+            if method not in methods:
+                yield (
+                    [*keys, part],
+                    f"the {keys[0]} has no method {method!r}{_meant(method, [*methods])}",
+                )
 
 
 def _alike(keys: list[str | int], names: Iterable[str]) -> Iterator[_Problem]:
