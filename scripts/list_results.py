@@ -10,10 +10,12 @@ from mssvae.pipeline.annotation import ADVICE
 
 KINDS = {
     "Pages": ["*.html"],
-    "Figures": [f"{part}figures/*.pdf" for part in ("", "comparison/", "talk/", "*/*/")],
+    "Figures": [
+        f"{part}figures/*.pdf" for part in ("", "comparison/", "talk/", "supervised/", "*/*/")
+    ],
     "Tables": [
         *("tables/*", "comparison/tables/*", "cohorts/*/tables/*", "simulations/*/*.csv"),
-        "talk/*.tsv",
+        *("talk/*.tsv", "supervised/*.tsv"),
     ],
 }
 

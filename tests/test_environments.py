@@ -188,6 +188,8 @@ def test_imports_are_found_through_the_library():
     assert "scanpy" in imported_packages(scripts / "select_genes.py")
     assert "yaml" in imported_packages(scripts / "cohort_counts.py")
     assert {"torch", "sklearn"} <= imported_packages(scripts / "talk_scores.py")
+    packages = imported_packages(scripts / "supervised_scores.py")
+    assert {"torch", "sklearn", "scanpy"} <= packages
 
 
 def test_every_environment_is_used():

@@ -47,17 +47,24 @@ def platelets(counts: str, n_genes: int = 2000) -> ad.AnnData:
 
     ``counts`` is the folder with the files of the series, which has its name.
     """
-    from mssvae import cohorts, preprocess
+    from mssvae import preprocess
 
-    adata = cohorts.from_geo(
+    adata = preprocess.quality_control(platelet_counts(counts))[0]
+    adata = preprocess.select_genes(adata, n_genes)[0]
+    return _with(adata, adata.obs["group"])
+
+
+def platelet_counts(counts: str) -> ad.AnnData:
+    """Return the platelets of GSE68086 by group, all genes and samples; as ``platelets``."""
+    from mssvae import cohorts
+
+    return cohorts.from_geo(
         cohorts.read_registry(_CONFIG / "datasets.yaml", ["GSE68086"]),
         _CONFIG / "groups/platelet.tsv",
         _GROUPS,
         data_folder=Path(counts).parent,
         cache=Path(counts).parent,
     )
-    adata = preprocess.select_genes(preprocess.quality_control(adata)[0], n_genes)[0]
-    return _with(adata, adata.obs["group"])
 
 
 def ovarian(gse9891: str, gse20565: str) -> ad.AnnData:

@@ -189,6 +189,21 @@ def make_talk(methods=("Sparse VAE", "MSSVAE, one study", "VAE", "beta-VAE", "VS
     return pd.DataFrame(rows, columns=["method", "correlation", "measure", *numbers])
 
 
+def make_supervised(methods=("genes", "PCA", "MSSVAE, one study"), n_folds=5, control=True):
+    rng = np.random.default_rng(0)
+    parts = {"features": methods, "augmentation": ("none", "oversampling", "MSSVAE")}
+    if control:
+        parts["permuted"] = methods
+    rows = [
+        (part, method, fold, *rng.random(4))
+        for part, of_part in parts.items()
+        for fold in range(1, n_folds + 1)
+        for method in of_part
+    ]
+    measures = ["balanced_accuracy", "auc", "small_recall", "small_auc"]
+    return pd.DataFrame(rows, columns=["part", "method", "fold", *measures])
+
+
 def draw_backgrounds(n_sets):
     methods = ["MSSVAE", "random sets", "permuted labels", "factor analysis", "NMF"]
     rows = [
@@ -215,6 +230,13 @@ FIGURES = {
     "talk": lambda: figures.talk(make_talk()),
     "talk, one method and correlation": lambda: figures.talk(make_talk(["VAE"]).head(2)),
     "talk, long names": lambda: figures.talk(make_talk(LONG_NAMES)),
+    "supervised": lambda: figures.supervised(make_supervised(), TITLE, GROUPS[0]),
+    "supervised, long names": lambda: figures.supervised(
+        make_supervised(LONG_NAMES), LONG_NAMES[0], LONG_NAMES[1]
+    ),
+    "supervised, one fold, no control": lambda: figures.supervised(
+        make_supervised(["genes"], 1, control=False), TITLE, "b"
+    ),
     "unseen, no dense model": lambda: figures.unseen(make_unseen([]), title=TITLE, note=NOTE),
     "qc": lambda: draw_qc(GROUPS[:4]),
     "qc, eight groups": lambda: draw_qc(GROUPS),
@@ -790,6 +812,47 @@ def test_medians_and_quartiles_of_the_talk_are_drawn_where_they_are():
 def test_what_the_talk_s_figure_cannot_draw_is_named(change, message):
     with pytest.raises(InputError, match=message):
         figures.talk(change(make_talk()))
+
+
+def test_folds_means_and_permuted_groups_are_drawn_where_they_are():
+    table = make_supervised()
+    panels = figures.supervised(table, "Data", "Group").axes
+    measures = [
+        *(("features", "balanced_accuracy"), ("features", "auc")),
+        *(("augmentation", "small_recall"), ("augmentation", "small_auc")),
+    ]
+    for axes, (part, measure) in zip(panels, measures, strict=True):
+        rows = table[table["part"] == part]
+        methods = list(rows["method"].unique())
+        assert len(axes.containers) == len(methods)
+        for method, container in zip(methods, axes.containers, strict=True):
+            values = rows.loc[rows["method"] == method, measure]
+            point, _, (bar,) = container
+            assert point.get_xdata() == pytest.approx([values.mean()])
+            assert point.get_ydata() == [methods.index(method)]
+            ends = np.diff(bar.get_segments()[0][:, 0])
+            assert ends == pytest.approx([2 * values.std()])
+        crosses = [line for line in axes.lines if line.get_marker() == "x"]
+        assert len(crosses) == (part == "features")
+        for line in crosses:
+            control = table[table["part"] == "permuted"].groupby("method", sort=False)[measure]
+            np.testing.assert_allclose(line.get_xdata(), control.mean())
+    assert panels[2].get_xlabel() == "Group: share recognised"
+    names = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert names == ["genes", "PCA", "MSSVAE, one study"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="auc"), "supervised table: no column 'auc'"),
+        (lambda table: table.query("part != 'features'"), "no row of the part 'features'"),
+        (lambda table: table.assign(small_auc=np.nan), "which cannot be drawn"),
+    ],
+)
+def test_what_the_figure_of_supervised_learning_cannot_draw_is_named(change, message):
+    with pytest.raises(InputError, match=message):
+        figures.supervised(change(make_supervised()), "Data", "Group")
 
 
 def test_missing_column_or_study_means_of_unseen_scores_are_named():

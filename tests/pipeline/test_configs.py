@@ -39,6 +39,11 @@ simulations:
 
 STUDIES = """\
 run: test
+supervised:
+  title: Toy
+  counts: GSE68086
+  design: {small: a}
+  replicates: {development: [1], reported: [2, 3]}
 assumptions:
   replicates: {development: [1], reported: [2, 3]}
 talk:
@@ -244,7 +249,9 @@ class TestTypes:
         data = config(text)["simulations"]["settings"]["toy"]["data"]
         assert data == {"n_samples": [40, 30], "layout": "blocks"}
 
-    @pytest.mark.parametrize("name", ["config", "quick", "whole", "replication", "compare", "talk"])
+    @pytest.mark.parametrize(
+        "name", ["config", "quick", "whole", "replication", "compare", "talk", "supervised"]
+    )
     def test_our_configs_mean_what_yaml_says(self, name, monkeypatch):
         """They have neither names nor numbers that YAML takes for something else."""
         monkeypatch.setenv("MSSVAE_DATA", "data")
@@ -355,6 +362,10 @@ class TestMistakes:
                 "settings: {vaes: {lr: 1}}, reader",
                 "cells: settings: the talk has no method 'vaes': did you mean 'vae'",
             ),
+            ("small: a", "folds: 3", "supervised: design: the key 'small' is missing"),
+            ("small: a", "small: a, kept: 4", "supervised: design: kept: 4 is less than"),
+            ("small: a", "small: a, fold: 3", "supervised: design: fold: no such key: .* 'folds'"),
+            ("[1], reported: [2, 3]}\na", "[2], reported: [2, 3]}\na", r"supervised: .*\[2\] are"),
             ("[1], reported: [2, 3]}\nt", "[3], reported: [2, 3]}\nt", r"assumptions: .*\[3\] are"),
             ("[1], reported: [2, 3]}\n  m", "[2], reported: [2, 3]}\n  m", r"talk: .*: \[2\] are"),
         ],

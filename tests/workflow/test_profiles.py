@@ -29,7 +29,7 @@ def test_every_rule_says_what_it_needs(rule):
 
 def test_every_rule_but_fits_is_in_a_group():
     """Fits are long, and so is what makes several; the gene sets of Gene Ontology serve all."""
-    several = {"unseen", "replication", "compare_fits", "talk_unseen"}
+    several = {"unseen", "replication", "compare_fits", "talk_unseen", "supervised_scores"}
     fits = {*several, *(name for name in NAMES if name.startswith("fit_"))}
     alone = {*fits, "go_gene_sets", "go_gene_sets_of_r"}
     assert read("slurm")["groups"].keys() == NAMES - alone

@@ -98,6 +98,10 @@ TALK = config.get(
 ASSUMPTIONS = config.get(
     "assumptions", {"master_seed": None, "replicates": NO_REPLICATES}
 )
+SUPERVISED = config.get(
+    "supervised",
+    {"title": "", "counts": "", "design": {"small": ""}, "replicates": NO_REPLICATES},
+)
 
 
 GO_SETS = "results/{run}/resources/go_bp.gmt.gz"
@@ -344,6 +348,20 @@ def cohort_tables():
 def captions():
     """The captions of tables and figures, plain text."""
     return sorted(map(str, (REPOSITORY / "workflow/report").glob("*.rst")))
+
+
+# Disease from factors, where its counts are there.
+SUPERVISED_FILES = []
+if SUPERVISED["replicates"]["reported"]:
+    if Path(full_path(SUPERVISED["counts"])).exists():
+        SUPERVISED_FILES = [
+            f"results/{config['run']}/supervised/figures/supervised.pdf"
+        ]
+    else:
+        logger.warning(
+            "Disease is not predicted from factors: there is no "
+            f"{full_path(SUPERVISED['counts'])}."
+        )
 
 
 # Factor models of others beside the MSSVAE.

@@ -13,6 +13,7 @@ from mssvae.figures._processes import processes
 from mssvae.figures._qc import qc
 from mssvae.figures._schematic import schematic
 from mssvae.figures._simulation import simulation, worst
+from mssvae.figures._supervised import supervised
 from mssvae.figures._talk import talk
 from mssvae.figures._unseen import unseen
 
@@ -30,6 +31,7 @@ __all__ = [
     "schematic",
     "simulation",
     "source_note",
+    "supervised",
     "talk",
     "unseen",
     "worst",

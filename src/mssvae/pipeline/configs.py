@@ -161,7 +161,7 @@ def _contradictions(config: dict[str, Any]) -> Iterator[_Problem]:
         if (of := cohort.get("replication", {}).get("of")) not in others:
             yield [*keys, "replication", "of"], f"the config has no other cohort {of!r}"
     yield from _comparison(config.get("comparison", {"methods": {}, "data": {}}))
-    for study in ("simulations", "talk", "assumptions"):
+    for study in ("simulations", "talk", "assumptions", "supervised"):
         replicates = config.get(study, {}).get("replicates", {"development": [], "reported": []})
         if both := sorted(set(replicates["development"]).intersection(replicates["reported"])):
             yield (
