@@ -27,6 +27,7 @@ _COLUMNS = (
     _Column("consensus", "consensus\nwith the truth", share=True, open="best_consensus"),
     _Column("disentanglement", "disentangle-\nment", share=True),
     _Column("labels", "labels from\nfactors", share=True),
+    _Column("enriched", "factors with\na process", share=True),
     _Column("unseen", "unseen samples\n(nats a value)"),
     _Column("agreement_halves", "agreement\nof halves", share=True),
     _Column("entries", "entries", log=True),
@@ -50,8 +51,8 @@ def comparison(
 ) -> Figure:
     """Draw the main measures of all methods on all data.
 
-    Columns that no data have are left out, and so are methods that data do not have. Seconds and
-    entries are logarithmic.
+    Columns that no data have are left out, and so are methods that data do not have or that are not
+    for such data. Seconds and entries are logarithmic.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def comparison(
     if table.empty:
         raise InputError("comparison table: no row")
     panels = [
-        (title, rows, [name for name in methods if (rows["method"] == name).any()])
+        (title, rows, [name for name in methods if name in _suitable(rows)])
         for name, title in data.items()
         if len(rows := table[table["data"] == name])
     ]
@@ -112,6 +113,12 @@ def comparison(
         figure.text(*place, column.title, ha="center", va="top", fontsize=6.5)
     _draw_legend(figure)
     return figure
+
+
+def _suitable(rows: pd.DataFrame) -> set[str]:
+    """Return the methods of one data set but those that are not for such data."""
+    unsuitable = rows["note"].astype(str).str.startswith("not for these data")
+    return set(rows["method"]) - set(rows.loc[(rows["measure"] == "fitted") & unsuitable, "method"])
 
 
 def _decades(valid: pd.DataFrame, measure: str) -> tuple[float, float]:
