@@ -312,7 +312,7 @@ class TestData:
             assert "label" not in adata.obs
         whole = np.array_equal(adata.X, np.round(adata.X))  # Dense, as all that are real.
         assert whole == (about["likelihood"] == "negative_binomial")
-        assert ("genes" in adata.uns) == about.get("processes", False)
+        assert ("genes" in adata.uns) == (about.get("processes") == "go")
         if "genes" in adata.uns:
             genes = adata.uns["genes"]
             assert set(genes.loc[genes["selected"], "gene"]) == set(adata.var_names)

@@ -437,8 +437,8 @@ def compared_problem(wildcards):
 
 def compared_annotation(wildcards):
     """GO gene sets for data of human genes, where they can be had."""
-    of_genes = COMPARISON["data"][wildcards.dataset]["processes"]
-    return [GO_SETS] if of_genes and (R_IS_THERE or GO_FILE) else []
+    counted = COMPARISON["data"][wildcards.dataset]["processes"] == "go"
+    return [GO_SETS] if counted and (R_IS_THERE or GO_FILE) else []
 
 
 def compared_measures(wildcards):

@@ -6,7 +6,7 @@ rule compare_data:
         unpack(lambda wildcards: paths_in(wildcards.dataset)),
         code=studies("comparison/data.py"),
         simulators=library("simulate/*.py", "preprocess.py"),
-        planted="config/planted.yaml",
+        planted=str(REPOSITORY / "config/planted.yaml"),
     output:
         data="results/{run}/comparison/data/{dataset}/{replicate}.h5ad",
     log:

@@ -69,7 +69,8 @@ def comparison(
     InputError
         If a column is missing, there is no row, or one has data or a method without a title.
     """
-    require_columns(table, ["data", "method", "measure", "value", "note"], "comparison")
+    required = ["data", "method", "measure", "value", "replicate", "note"]
+    require_columns(table, required, "comparison")
     for key, titles in (("data", data), ("method", methods)):
         if unknown := set(table[key]) - set(titles):
             raise InputError(f"comparison table: no title of the {key} {sorted(unknown)[0]!r}")
@@ -111,7 +112,7 @@ def comparison(
     for i, column in enumerate(columns):
         place = ((left + (i + 0.5) * each - _GAP / 2) / PAGE_WIDTH, 1 - 0.06 / height)
         figure.text(*place, column.title, ha="center", va="top", fontsize=6.5)
-    _draw_legend(figure)
+    _draw_legend(figure, columns, several=table["replicate"].nunique() > 1)
     return figure
 
 
@@ -197,16 +198,19 @@ def _tell_failures(axes: Axes, rows: pd.DataFrame, names: list[str], font: float
             axes.text(0.02, i, note, transform=place, **look)
 
 
-def _draw_legend(figure: Figure) -> None:
+def _draw_legend(figure: Figure, columns: Sequence[_Column], several: bool) -> None:
+    """Explain the looks that there are."""
     point = {"lw": 0, "markersize": 3.2}
     edge = {"color": "0.3", "marker": "s", **point}
     handles = {
         "MSSVAE": Line2D([], [], color=ACCENT_COLOUR, marker="o", **point),
         "others": Line2D([], [], color=_OTHERS, marker="s", **point),
-        "entries by the method's own rule": Line2D([], [], **edge),
-        "by the best threshold": Line2D([], [], markerfacecolor="none", **edge),
-        "median of replicates": Line2D([], [], color="black", lw=0.8),
     }
+    if any(column.open for column in columns):
+        handles["entries by the method's own rule"] = Line2D([], [], **edge)
+        handles["by the best threshold"] = Line2D([], [], markerfacecolor="none", **edge)
+    if several:
+        handles["median of replicates"] = Line2D([], [], color="black", lw=0.8)
     figure.legend(
         handles.values(), handles.keys(), loc="lower center", ncols=len(handles), borderpad=0.2
     )
