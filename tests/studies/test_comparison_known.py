@@ -25,7 +25,8 @@ def sets(*ranges):
 
 
 class TestProcesses:
-    genes = pd.DataFrame({"gene": GENES, "mean": np.linspace(1, 9, 400), "selected": True})
+    mean = np.random.default_rng(0).uniform(1, 9, 400)
+    genes = pd.DataFrame({"gene": GENES, "mean": mean, "selected": True})
 
     def test_factors_with_a_process_are_told_from_random_sets(self, annotation):
         found = dict(processes(sets((0, 20), (10, 30), (300, 320)), self.genes, annotation))

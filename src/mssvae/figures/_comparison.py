@@ -69,8 +69,7 @@ def comparison(
     InputError
         If a column is missing, there is no row, or one has data or a method without a title.
     """
-    required = ["data", "method", "measure", "value", "replicate", "note"]
-    require_columns(table, required, "comparison")
+    require_columns(table, ["data", "method", "measure", "value", "note"], "comparison")
     for key, titles in (("data", data), ("method", methods)):
         if unknown := set(table[key]) - set(titles):
             raise InputError(f"comparison table: no title of the {key} {sorted(unknown)[0]!r}")
@@ -112,7 +111,8 @@ def comparison(
     for i, column in enumerate(columns):
         place = ((left + (i + 0.5) * each - _GAP / 2) / PAGE_WIDTH, 1 - 0.06 / height)
         figure.text(*place, column.title, ha="center", va="top", fontsize=6.5)
-    _draw_legend(figure, columns, several=table["replicate"].nunique() > 1)
+    several = table.duplicated(["data", "method", "measure"]).any()
+    _draw_legend(figure, columns, several)
     return figure
 
 
