@@ -66,7 +66,7 @@ def test_a_run_of_nothing_else_leaves_one_table_and_one_figure(tmp_path):
     assert values.loc[("nmf", "fitted"), "value"] == 0
     assert values.loc[("nmf", "fitted"), "note"].startswith("not for these data")
     assert values.loc[("mofa", "fitted"), "note"].startswith("absent: run `make peers`")
-    assert (folder / "figures/simulated.pdf").exists()
+    assert (folder / "figures/simulated_comparison.pdf").exists()
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,9 @@ rule figure_comparison:
         table="results/{run}/comparison/tables/comparison.tsv",
         code=library("figures/*"),
     output:
-        pdf="results/{run}/comparison/figures/{kind}.pdf",
+        pdf="results/{run}/comparison/figures/{kind}_comparison.pdf",
         png=report(
-            "results/{run}/comparison/figures/{kind}.png",
+            "results/{run}/comparison/figures/{kind}_comparison.png",
             caption="../report/comparison_figure.rst",
             category="Comparison",
             labels={"figure": "All methods on {kind} data"},
