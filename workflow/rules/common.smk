@@ -378,7 +378,11 @@ COMPARED_FILES = [
     f"results/{config['run']}/comparison/{name}"
     for name in (
         *(["tables/comparison.tsv"] if COMPARED else []),
-        *(f"figures/{kind}_comparison.pdf" for kind, names in COMPARED_KINDS.items() if names),
+        *(
+            f"figures/{kind}_comparison.pdf"
+            for kind, names in COMPARED_KINDS.items()
+            if names
+        ),
     )
 ]
 COMPARED_REPLICATES = {
