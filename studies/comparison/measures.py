@@ -53,8 +53,8 @@ class Found:
 
     @property
     def names_studies(self) -> bool:
-        """Whether any factor is one study's own."""
-        return bool((self.kinds["kind"] == "specific").any())
+        """Whether the method says which study a factor is of."""
+        return bool(self.kinds["kind"].notna().any())
 
 
 def measures(

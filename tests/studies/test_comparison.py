@@ -216,6 +216,15 @@ class TestMeasures:
         assert values["best_consensus"] == 1
         assert "consensus_shared" not in values  # It does not say which study a factor is of.
 
+    def test_a_method_that_calls_all_factors_shared_has_missed_those_of_studies(
+        self, true, gaussian, tmp_path
+    ):
+        shared = Fitted(true.loadings, true.factors, {})
+        self.write(tmp_path, "all", shared, seconds=1.0, peak_memory_mib=1.0)
+        values, _ = self.values(tmp_path, gaussian)
+        assert 0 < values["consensus_shared"] < 1
+        assert values["consensus_specific"] == 0
+
     def test_agreement_is_of_the_largest_loadings(self, true, gaussian, tmp_path):
         self.write(tmp_path, "all", true, seconds=1.0, peak_memory_mib=1.0)
         rng = np.random.default_rng(1)
