@@ -1,4 +1,4 @@
-"""Figure: all methods on all data of the comparison."""
+"""Figure: all methods on simulated or on real data of the comparison."""
 
 from mssvae.logs import log_to
 
@@ -8,7 +8,7 @@ from mssvae import figures
 from mssvae.data.files import read_table
 
 params = snakemake.params
-figure = figures.comparison(
-    read_table(snakemake.input.table), data=params.data, methods=params.methods, ours=params.ours
-)
+table = read_table(snakemake.input.table)
+table = table[table["data"].isin(list(params.data))]
+figure = figures.comparison(table, data=params.data, methods=params.methods, ours=params.ours)
 figures.save(figure, snakemake.output.pdf, snakemake.output.png)

@@ -48,6 +48,7 @@ def test_rules_exist(name):
 def test_outputs_are_those_of_rules(name):
     path = name.replace("{c}", "{cohort}").replace("{s}", "{simulation}")
     path = re.sub(r"(shared|specific)_processes\.pdf", "{kind}_processes.pdf", path)
+    path = re.sub(r"(simulated|real)_comparison\.pdf", "{kind}_comparison.pdf", path)
     assert f'"results/{{run}}/{path}"' in RULES
 
 

@@ -1,6 +1,9 @@
-"""What the methods are fitted to: an AnnData with ``group``, the study, and ``label`` if known.
+"""What the methods are fitted to: an AnnData with ``group``, the study, and what is known of it.
 
-Counts stay counts; real values are standardised by feature.
+Counts stay counts; real values are standardised by feature. ``label`` is of each sample, where
+known, and ``own_label`` one that a single study has by design. Of human genes ``uns["genes"]`` is
+as from ``mssvae.preprocess.select_genes``. ``uns["own_processes"]`` has the GO process that a
+study's own factors should be about, by study.
 """
 
 from pathlib import Path
@@ -8,14 +11,17 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+import yaml
 
-from mssvae import simulate
+from mssvae import cohorts, preprocess, simulate
 from mssvae.data.matrices import dense
 
 # Fewest counts of a cell of STARmap's panel of 158 genes.
 _LEAST_COUNTS = 20
 _CONFIG = Path(__file__).resolve().parents[2] / "config"
 _GROUPS = ["Healthy", "Non Small Cell Lung Cancer", "Glioblastoma", "Other Cancer"]
+# Response to type I interferon, such as the interferon beta that cells were given.
+_INTERFERON = "GO:0034340"
 
 
 def simulated_gaussian(seed: int, **settings: object) -> ad.AnnData:
@@ -26,6 +32,17 @@ def simulated_gaussian(seed: int, **settings: object) -> ad.AnnData:
 def simulated_rna(seed: int, **settings: object) -> ad.AnnData:
     """Return data of section 4.2; ``settings`` as of ``mssvae.simulate.rnaseq``."""
     return simulate.rnaseq(**settings, seed=seed)
+
+
+def simulated_planted(seed: int) -> ad.AnnData:
+    """Return made-up processes planted in platelets of real size, as ``config/planted.yaml``."""
+    settings = yaml.safe_load((_CONFIG / "planted.yaml").read_text())["simulations"]["settings"]
+    about = settings["platelets_284"]
+    processes = simulate.made_up_processes(seed=seed)
+    adata = simulate.cohort(processes, **about["data"], seed=seed)
+    adata = preprocess.select_genes(preprocess.quality_control(adata)[0], about["n_genes"])[0]
+    adata.X = dense(adata.X)
+    return adata
 
 
 def starmap(counts: str) -> ad.AnnData:
@@ -39,7 +56,12 @@ def starmap(counts: str) -> ad.AnnData:
 def kang(counts: str) -> ad.AnnData:
     """Return blood cells with and without interferon (Kang et al. 2018), with cell types."""
     adata = ad.read_h5ad(counts)
-    return _with(adata, adata.obs["condition"], adata.obs["cell_type"])
+    adata.var_names = adata.var["ensembl"].astype(str)
+    genes = pd.DataFrame({"gene": adata.var_names, "mean": dense(adata.X).mean(0)})
+    adata = _with(adata, adata.obs["condition"], adata.obs["cell_type"])
+    adata.uns["genes"] = genes.assign(selected=True)
+    adata.uns["own_processes"] = {"stim": _INTERFERON}
+    return adata
 
 
 def platelets(counts: str, n_genes: int = 2000) -> ad.AnnData:
@@ -47,17 +69,12 @@ def platelets(counts: str, n_genes: int = 2000) -> ad.AnnData:
 
     ``counts`` is the folder with the files of the series, which has its name.
     """
-    from mssvae import preprocess
-
     adata = preprocess.quality_control(platelet_counts(counts))[0]
-    adata = preprocess.select_genes(adata, n_genes)[0]
-    return _with(adata, adata.obs["group"])
+    return _selected(adata, adata.obs["group"], n_genes)
 
 
 def platelet_counts(counts: str) -> ad.AnnData:
     """Return the platelets of GSE68086 by group, all genes and samples; as ``platelets``."""
-    from mssvae import cohorts
-
     return cohorts.from_geo(
         cohorts.read_registry(_CONFIG / "datasets.yaml", ["GSE68086"]),
         _CONFIG / "groups/platelet.tsv",
@@ -65,6 +82,21 @@ def platelet_counts(counts: str) -> ad.AnnData:
         data_folder=Path(counts).parent,
         cache=Path(counts).parent,
     )
+
+
+def two_platelets(gse68086: str, gse158508: str, n_genes: int = 2000) -> ad.AnnData:
+    """Return the platelets of two hospitals, each a study, the most variable genes of both.
+
+    ``gse68086`` is the folder of that series, ``gse158508`` the file of counts of the other, which
+    has no sample below the other's quality control left out (``config/replication.yaml``).
+    """
+    parts = {
+        "GSE68086": preprocess.quality_control(platelet_counts(gse68086))[0],
+        "GSE158508": _anndata(pd.read_csv(gse158508, index_col=0).T),
+    }
+    # Genes of both.
+    adata = ad.concat(parts, label="study")
+    return _selected(adata, adata.obs["study"], n_genes)
 
 
 def ovarian(gse9891: str, gse20565: str) -> ad.AnnData:
@@ -83,14 +115,17 @@ def gfrn(expression: str, samples: str) -> ad.AnnData:
     sheet = pd.read_csv(samples, index_col=0).loc[values.index]
     values = values.loc[:, values.std() > 0]
     adata = _with(_anndata(values), "batch " + sheet["batch"].astype(str))
-    adata.obs["label"] = ("condition " + sheet["condition"].astype(str)).to_numpy()
+    label = ("condition " + sheet["condition"].astype(str)).to_numpy()
+    adata.obs["label"] = label
+    # Condition 1 are the controls that every batch has.
+    adata.obs["own_label"] = np.where(sheet["condition"] == 1, None, label)
     return standardised(adata)
 
 
-SIMULATORS = ("simulated_gaussian", "simulated_rna")
+SIMULATORS = ("simulated_gaussian", "simulated_rna", "simulated_planted")
+_REAL = (starmap, kang, platelets, two_platelets, ovarian, gfrn)
 READERS = {
-    read.__name__: read
-    for read in (simulated_gaussian, simulated_rna, starmap, kang, platelets, ovarian, gfrn)
+    read.__name__: read for read in (simulated_gaussian, simulated_rna, simulated_planted, *_REAL)
 }
 
 
@@ -108,6 +143,13 @@ def _anndata(values: pd.DataFrame) -> ad.AnnData:
         pd.DataFrame(index=values.index.astype(str)),
         pd.DataFrame(index=values.columns.astype(str)),
     )
+
+
+def _selected(adata: ad.AnnData, study: pd.Series, n_genes: int) -> ad.AnnData:
+    selected, genes = preprocess.select_genes(adata, n_genes)
+    selected = _with(selected, study)
+    selected.uns["genes"] = genes[["gene", "mean", "selected"]]
+    return selected
 
 
 def _with(adata: ad.AnnData, study: pd.Series, label: pd.Series | None = None) -> ad.AnnData:

@@ -1,12 +1,13 @@
 """What a method of the comparison is given, and what it gives back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 import anndata
+import numpy as np
 import pandas as pd
 
 from mssvae.errors import InputError
@@ -62,9 +63,9 @@ class Fitted:
         Weights of the features; comparable within a column.
     factors : DataFrame [N x K]
         Values of the factors, with the same columns; zero where a factor is another study's.
-    studies : dict of str to str
-        The study of each column that is one study's own; others are shared, or the method does not
-        say.
+    studies : dict of str to str, optional
+        The study of each column that is one study's own, the others being shared; None if the
+        method does not say.
     support : DataFrame of bool [G x K]
         Entries by the method's own rule; default, those that are not zero.
     predict : callable
@@ -73,7 +74,7 @@ class Fitted:
 
     loadings: pd.DataFrame
     factors: pd.DataFrame
-    studies: dict[str, str] = field(default_factory=dict)
+    studies: dict[str, str] | None = None
     support: pd.DataFrame | None = None
     predict: Callable[[anndata.AnnData, list[str]], pd.DataFrame] = no_prediction
 
@@ -84,11 +85,15 @@ class Fitted:
 
     @property
     def kinds(self) -> pd.DataFrame:
-        """One row per column: ``factor``, ``kind`` (shared or specific) and ``study``."""
-        names = list(self.loadings)
-        studies = [self.studies.get(name) for name in names]
-        kinds = ["shared" if study is None else "specific" for study in studies]
-        return pd.DataFrame({"factor": names, "kind": kinds, "study": studies})
+        """One row per column: ``factor``, ``kind`` (shared or specific) and ``study``.
+
+        Both are missing if the method does not say.
+        """
+        table = pd.DataFrame({"factor": list(self.loadings), "kind": None, "study": None})
+        if self.studies is not None:
+            table["study"] = [self.studies.get(name) for name in table["factor"]]
+            table["kind"] = np.where(table["study"].isna(), "shared", "specific")
+        return table
 
 
 def method(name: str) -> ModuleType:

@@ -15,10 +15,11 @@ from mssvae.evaluation import agreement
 from mssvae.metrics import disentanglement, remove_dense, support_scores
 from mssvae.replicates import Factorisation, truth
 from mssvae.results.tables import FactorTables
+from studies.comparison.known import labels_of_study, process_of_study, processes
 
 # Of a column's largest absolute loading: what the best threshold is sought among.
 THRESHOLDS = np.round(np.arange(0, 1, 0.02), 2)
-# Of the features, those with the largest absolute loadings: what agreement is about.
+# Of the features, those with the largest absolute loadings: what agreement and processes are about.
 TOP_SHARE = 0.1
 # Fewest samples with a label that counts, and folds of the classifier.
 _FEWEST, _FOLDS = 5, 5
@@ -52,11 +53,16 @@ class Found:
 
     @property
     def names_studies(self) -> bool:
-        """Whether any factor is one study's own."""
-        return bool((self.kinds["kind"] == "specific").any())
+        """Whether the method says which study a factor is of."""
+        return bool(self.kinds["kind"].notna().any())
 
 
-def measures(folder: Path, adata: anndata.AnnData, max_column_share: float = 1.0) -> pd.DataFrame:
+def measures(
+    folder: Path,
+    adata: anndata.AnnData,
+    max_column_share: float = 1.0,
+    annotation: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return what the fits of a method to one data set are worth.
 
     Parameters
@@ -65,9 +71,12 @@ def measures(folder: Path, adata: anndata.AnnData, max_column_share: float = 1.0
         One folder for each fit, by its name in ``fitting.FITS``; those that are missing are not
         measured.
     adata : AnnData [N x G]
-        The data, with the truth if they were simulated, and ``obs["label"]`` if labels are known.
+        The data, with the truth if they were simulated, and what ``data`` says is known.
     max_column_share : float
         Supports are compared with the truth without columns that have a larger share of entries.
+    annotation : DataFrame, optional
+        Genes of GO processes, as from ``mssvae.enrichment.read_gmt``; without it nothing is said of
+        processes.
 
     Returns
     -------
@@ -82,6 +91,7 @@ def measures(folder: Path, adata: anndata.AnnData, max_column_share: float = 1.0
         rows += [(key, first[key], None) for key in ("seconds", "peak_memory_mib")]
         found = Found.read(folder / "all")
         rows += [(key, value, None) for key, value in _of_one(found, adata, max_column_share)]
+        rows += _of_known(found, adata, annotation)
         rows += _of_several(folder, about)
     table = pd.DataFrame(rows, columns=["measure", "value", "note"])
     table.insert(0, "version", first.get("version"))
@@ -98,6 +108,29 @@ def _of_one(
         yield from _against_truth(found, truth(adata), max_column_share)
     if "label" in adata.obs:
         yield "labels", label_accuracy(found.factors.to_numpy(), adata.obs["label"])
+
+
+def _of_known(
+    found: Found, adata: anndata.AnnData, annotation: pd.DataFrame | None
+) -> Iterator[tuple[str, float, str | None]]:
+    """Yield measures by what is known of real data."""
+    if annotation is not None and "genes" in adata.uns:
+        top = _tops(found).shared
+        for name, value in processes(top, adata.uns["genes"], annotation):
+            yield name, value, None
+    by_process = annotation is not None and "own_processes" in adata.uns
+    if not (by_process or "own_label" in adata.obs):
+        return
+    if not found.names_studies:
+        yield "specific_right", np.nan, "does not say which study a factor is of"
+        return
+    studies = found.kinds["study"]
+    if by_process:
+        known = adata.uns["own_processes"]
+        value = process_of_study(found.loadings, studies, known, annotation)
+    else:
+        value = labels_of_study(found.factors.loc[adata.obs_names], studies, adata)
+    yield "specific_right", value, None
 
 
 def _of_several(folder: Path, about: dict[str, dict]) -> Iterator[tuple[str, float, str | None]]:

@@ -37,11 +37,11 @@ def jobs(answer):
 def test_all_data_that_are_there_are_planned(tmp_path, data_folder):
     config = ("--configfile", "config/compare.yaml")
     planned = jobs(snakemake("-n", "--forceall", "compare", *config, MSSVAE_DATA=str(data_folder)))
-    assert planned["figure_comparison"] == "1"
+    assert planned["figure_comparison"] == "2"
     answer = snakemake("-n", "--forceall", "compare", *config, MSSVAE_DATA=str(tmp_path))
     assert int(jobs(answer)["compare_fits"]) < int(planned["compare_fits"])
     told = answer.stdout + answer.stderr
-    for name in ("starmap", "kang", "platelets", "ovarian", "gfrn"):
+    for name in ("starmap", "kang", "platelets", "two_platelets", "ovarian", "gfrn"):
         assert f"The comparison goes without the data {name}: there is no {tmp_path}" in told
 
 
@@ -64,7 +64,7 @@ def test_a_run_of_nothing_else_leaves_one_table_and_one_figure(tmp_path):
     assert values.loc[("fa", "unseen"), "value"] < 0
     assert values.loc[("mofa", "fitted"), "value"] == 0
     assert values.loc[("mofa", "fitted"), "note"].startswith("absent: run `make peers`")
-    assert (folder / "figures/comparison.pdf").exists()
+    assert (folder / "figures/simulated_comparison.pdf").exists()
 
 
 @pytest.mark.parametrize(

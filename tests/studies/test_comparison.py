@@ -28,7 +28,7 @@ ABOUT = {
     f"{i}/{name}": about for i, c in enumerate(CONFIGS) for name, about in c["methods"].items()
 }
 OWN = ("mssvae", "study_means", "nmf", "factor_analysis", "sparse_pca", "co_clustering")
-PEERS = ("mofa", "muvi", "cnmf", "linear_scvi", "glm_pca")
+PEERS = ("mofa", "mofaflex", "muvi", "cnmf", "linear_scvi", "drvi", "glm_pca")
 SMALL = {"n_features": 60, "n_studies": 2, "n_shared": 3, "n_specific": [1, 1]}
 COUNTS = Problem("negative_binomial", n_factors=5, n_shared=6, n_specific=2, seed=3)
 GAUSSIAN = Problem("gaussian", n_factors=5, n_shared=6, n_specific=2, seed=3)
@@ -94,7 +94,9 @@ class TestMethods:
         counts.write_h5ad(tmp_path / "data.h5ad")
         settings = {
             "cnmf": {"n_iter": 4},
+            "drvi": {"max_epochs": 2},
             "linear_scvi": {"max_epochs": 2},
+            "mofaflex": {"max_epochs": 20},
             "muvi": {"n_epochs": 20},
         }.get(name, {})
         made = Fit(
@@ -214,6 +216,15 @@ class TestMeasures:
         assert values["best_consensus"] == 1
         assert "consensus_shared" not in values  # It does not say which study a factor is of.
 
+    def test_a_method_that_calls_all_factors_shared_has_missed_those_of_studies(
+        self, true, gaussian, tmp_path
+    ):
+        shared = Fitted(true.loadings, true.factors, {})
+        self.write(tmp_path, "all", shared, seconds=1.0, peak_memory_mib=1.0)
+        values, _ = self.values(tmp_path, gaussian)
+        assert 0 < values["consensus_shared"] < 1
+        assert values["consensus_specific"] == 0
+
     def test_agreement_is_of_the_largest_loadings(self, true, gaussian, tmp_path):
         self.write(tmp_path, "all", true, seconds=1.0, peak_memory_mib=1.0)
         rng = np.random.default_rng(1)
@@ -235,6 +246,25 @@ class TestMeasures:
         assert notes["unseen"] == "does not predict"
         assert np.isnan(values["agreement_halves"])
         assert notes["agreement_halves"] == "out of time: more than 1 s"
+
+    def test_known_processes_and_labels(self, true, gaussian, tmp_path):
+        """Those of the studies' own factors, where a method says which study a factor is of."""
+        adata = gaussian.copy()
+        genes = pd.DataFrame({"gene": adata.var_names, "mean": 1.0, "selected": True})
+        adata.uns["genes"], adata.uns["own_processes"] = genes, {"study_1": "GO:1"}
+        own = true.loadings.columns[true.kinds["study"] == "study_1"]
+        members = adata.var_names[(true.loadings[own] != 0).any(axis=1)]
+        annotation = pd.DataFrame({"ID": "GO:1", "Description": "own", "gene": members})
+        self.write(tmp_path, "all", true, seconds=1.0, peak_memory_mib=1.0)
+        table = measures.measures(tmp_path, adata, annotation=annotation).set_index("measure")
+        assert table.loc["specific_right", "value"] == 1
+        assert "processes" in table.index
+        assert "processes" not in self.values(tmp_path, adata)[0]
+        silent = Fitted(true.loadings, true.factors)
+        self.write(tmp_path / "other", "all", silent, seconds=1.0, peak_memory_mib=1.0)
+        table = measures.measures(tmp_path / "other", adata, annotation=annotation)
+        (note,) = table.loc[table["measure"] == "specific_right", "note"]
+        assert note == "does not say which study a factor is of"
 
     def test_a_method_without_a_result_is_a_row(self, gaussian, tmp_path):
         self.write(tmp_path, "all", None, fitted=False, note="failed: it did")
@@ -271,6 +301,7 @@ class TestData:
             ("ovarian", (425, 63), 2, 0),
             ("gfrn", (89, 1600), 3, 10),
             ("platelets", (284, 2000), 4, 0),
+            ("two_platelets", (428, 2000), 2, 0),
         ],
     )
     def test_real_data_as_the_config_names_them(self, name, shape, studies, labels, data_folder):
@@ -290,6 +321,26 @@ class TestData:
             assert "label" not in adata.obs
         whole = np.array_equal(adata.X, np.round(adata.X))  # Dense, as all that are real.
         assert whole == (about["likelihood"] == "negative_binomial")
+        assert ("genes" in adata.uns) == (about.get("processes") == "go")
+        if "genes" in adata.uns:
+            genes = adata.uns["genes"]
+            assert set(genes.loc[genes["selected"], "gene"]) == set(adata.var_names)
+            assert adata.var_names.str.match("ENSG[0-9]{11}$").all()
+
+    def test_labels_of_one_batch_alone_are_those_of_pathways(self, data_folder):
+        folder = data_folder / "gfrn_signatures"
+        adata = data.gfrn(f"{folder}/expression.csv.gz", f"{folder}/samples.csv.gz")
+        batches = adata.obs.groupby("own_label", observed=True)["group"].nunique()
+        assert (len(batches), batches.max()) == (9, 1)
+        assert adata.obs["own_label"].isna().sum() == 27  # Controls.
+
+    def test_planted_processes_are_as_many_as_the_config_says(self):
+        about = CONFIGS[0]["data"]["planted"]
+        adata = data.simulated_planted(3)
+        assert adata.n_vars == 2000
+        true = truth(adata)
+        assert len(true.factors) == about["n_factors"]
+        assert (true.masks != 0).any().all()
 
     def test_they_can_be_written(self, counts, tmp_path):
         adata = data._with(counts, counts.obs["group"], pd.Series(["a", None] * 60))

@@ -406,10 +406,22 @@ TALK_DATA = there(
     },
 )
 
+# A figure each.
+COMPARED_KINDS = {"simulated": [], "real": []}
+for name in COMPARED:
+    simulated = COMPARISON["data"][name]["reader"].startswith("simulated_")
+    COMPARED_KINDS["simulated" if simulated else "real"].append(name)
+
 COMPARED_FILES = [
     f"results/{config['run']}/comparison/{name}"
-    for name in ("tables/comparison.tsv", "figures/comparison.pdf")
-    if COMPARED
+    for name in (
+        *(["tables/comparison.tsv"] if COMPARED else []),
+        *(
+            f"figures/{kind}_comparison.pdf"
+            for kind, names in COMPARED_KINDS.items()
+            if names
+        ),
+    )
 ]
 COMPARED_REPLICATES = {
     replicate
@@ -463,6 +475,12 @@ def compared_problem(wildcards):
         **about["model"],
         "seed": compared_seeds(wildcards)["fit"],
     }
+
+
+def compared_annotation(wildcards):
+    """GO gene sets for data of human genes, where they can be had."""
+    counted = COMPARISON["data"][wildcards.dataset]["processes"] == "go"
+    return [GO_SETS] if counted and (R_IS_THERE or GO_FILE) else []
 
 
 def compared_measures(wildcards):

@@ -5,7 +5,8 @@ rule compare_data:
     input:
         unpack(lambda wildcards: paths_in(wildcards.dataset)),
         code=studies("comparison/data.py"),
-        simulators=library("simulate/*.py"),
+        simulators=library("simulate/*.py", "preprocess.py"),
+        planted=str(REPOSITORY / "config/planted.yaml"),
     output:
         data="results/{run}/comparison/data/{dataset}/{replicate}.h5ad",
     log:
@@ -70,8 +71,11 @@ rule compare_measures:
     input:
         data="results/{run}/comparison/data/{dataset}/{replicate}.h5ad",
         fits="results/{run}/comparison/fits/{dataset}/{replicate}/{method}",
-        code=studies("comparison/measures.py"),
-        measures=library("metrics.py", "replicates.py", "evaluation/_agreement.py"),
+        annotation=compared_annotation,
+        code=studies("comparison/measures.py", "comparison/known.py"),
+        measures=library(
+            "metrics.py", "replicates.py", "evaluation/_agreement.py", "enrichment/*"
+        ),
     output:
         table="results/{run}/comparison/measures/{dataset}/{replicate}/{method}.tsv",
     log:
@@ -129,17 +133,19 @@ rule figure_comparison:
         table="results/{run}/comparison/tables/comparison.tsv",
         code=library("figures/*"),
     output:
-        pdf="results/{run}/comparison/figures/comparison.pdf",
+        pdf="results/{run}/comparison/figures/{kind}_comparison.pdf",
         png=report(
-            "results/{run}/comparison/figures/comparison.png",
+            "results/{run}/comparison/figures/{kind}_comparison.png",
             caption="../report/comparison_figure.rst",
             category="Comparison",
-            labels={"figure": "All methods on all data"},
+            labels={"figure": "All methods on {kind} data"},
         ),
     log:
-        "results/{run}/logs/comparison/figure_comparison.log",
+        "results/{run}/logs/comparison/figure_comparison/{kind}.log",
     benchmark:
-        "results/{run}/benchmarks/comparison/figure_comparison.tsv"
+        "results/{run}/benchmarks/comparison/figure_comparison/{kind}.tsv"
+    wildcard_constraints:
+        kind=any_of(COMPARED_KINDS),
     conda:
         "../../envs/plots.yaml"
     threads: 1
@@ -147,7 +153,10 @@ rule figure_comparison:
         mem_mb=1000,
         runtime=10,
     params:
-        data={name: COMPARISON["data"][name]["title"] for name in COMPARED},
+        data=lambda wildcards: {
+            name: COMPARISON["data"][name]["title"]
+            for name in COMPARED_KINDS[wildcards.kind]
+        },
         methods={name: about["title"] for name, about in COMPARISON["methods"].items()},
         ours=[
             name
@@ -155,6 +164,6 @@ rule figure_comparison:
             if about["file"] == "mssvae"
         ],
     message:
-        "Drawing all methods on all data"
+        "Drawing all methods on {wildcards.kind} data"
     script:
         "../../scripts/figure_comparison.py"

@@ -27,6 +27,7 @@ _COLUMNS = (
     _Column("consensus", "consensus\nwith the truth", share=True, open="best_consensus"),
     _Column("disentanglement", "disentangle-\nment", share=True),
     _Column("labels", "labels from\nfactors", share=True),
+    _Column("enriched", "factors with\na process", share=True),
     _Column("unseen", "unseen samples\n(nats a value)"),
     _Column("agreement_halves", "agreement\nof halves", share=True),
     _Column("entries", "entries", log=True),
@@ -50,8 +51,8 @@ def comparison(
 ) -> Figure:
     """Draw the main measures of all methods on all data.
 
-    Columns that no data have are left out, and so are methods that data do not have. Seconds and
-    entries are logarithmic.
+    Columns that no data have are left out, and so are methods that data do not have or that are not
+    for such data. Seconds and entries are logarithmic.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def comparison(
     if table.empty:
         raise InputError("comparison table: no row")
     panels = [
-        (title, rows, [name for name in methods if (rows["method"] == name).any()])
+        (title, rows, [name for name in methods if name in _suitable(rows)])
         for name, title in data.items()
         if len(rows := table[table["data"] == name])
     ]
@@ -110,8 +111,15 @@ def comparison(
     for i, column in enumerate(columns):
         place = ((left + (i + 0.5) * each - _GAP / 2) / PAGE_WIDTH, 1 - 0.06 / height)
         figure.text(*place, column.title, ha="center", va="top", fontsize=6.5)
-    _draw_legend(figure)
+    several = table.duplicated(["data", "method", "measure"]).any()
+    _draw_legend(figure, columns, several)
     return figure
+
+
+def _suitable(rows: pd.DataFrame) -> set[str]:
+    """Return the methods of one data set but those that are not for such data."""
+    unsuitable = rows["note"].astype(str).str.startswith("not for these data")
+    return set(rows["method"]) - set(rows.loc[(rows["measure"] == "fitted") & unsuitable, "method"])
 
 
 def _decades(valid: pd.DataFrame, measure: str) -> tuple[float, float]:
@@ -190,16 +198,19 @@ def _tell_failures(axes: Axes, rows: pd.DataFrame, names: list[str], font: float
             axes.text(0.02, i, note, transform=place, **look)
 
 
-def _draw_legend(figure: Figure) -> None:
+def _draw_legend(figure: Figure, columns: Sequence[_Column], several: bool) -> None:
+    """Explain the looks that there are."""
     point = {"lw": 0, "markersize": 3.2}
     edge = {"color": "0.3", "marker": "s", **point}
     handles = {
         "MSSVAE": Line2D([], [], color=ACCENT_COLOUR, marker="o", **point),
         "others": Line2D([], [], color=_OTHERS, marker="s", **point),
-        "entries by the method's own rule": Line2D([], [], **edge),
-        "by the best threshold": Line2D([], [], markerfacecolor="none", **edge),
-        "median of replicates": Line2D([], [], color="black", lw=0.8),
     }
+    if any(column.open for column in columns):
+        handles["entries by the method's own rule"] = Line2D([], [], **edge)
+        handles["by the best threshold"] = Line2D([], [], markerfacecolor="none", **edge)
+    if several:
+        handles["median of replicates"] = Line2D([], [], color="black", lw=0.8)
     figure.legend(
         handles.values(), handles.keys(), loc="lower center", ncols=len(handles), borderpad=0.2
     )
