@@ -56,16 +56,23 @@ def data_table(name: str, config: dict, table: pd.DataFrame, values: pd.DataFram
     lines = [f"**{config['data'][name]['title']}**" + (f", replicate {of}" if of != "1" else "")]
     lines += ["", row("method", *(key.replace("_", " ") for key in columns))]
     lines += ["|---" * (len(columns) + 1) + "|"]
+    unsuitable = []
     for method, about in config["methods"].items():
         fitted = rows[(rows["method"] == method) & (rows["measure"] == "fitted")]
         title = about["title"]
         if 0 < len(fitted) < len(replicates):
             title += f" ({', '.join(map(str, sorted(fitted['replicate'])))})"
         if len(fitted) and not fitted["value"].any():
-            lines.append(row(title, fitted["note"].iloc[0], *[""] * (len(columns) - 1)))
+            note = str(fitted["note"].iloc[0])
+            if note.startswith("not for these data"):
+                unsuitable.append(title)
+                continue
+            lines.append(row(title, note, *[""] * (len(columns) - 1)))
         elif len(fitted):
             cells = (number(of_data.loc[method, key], COLUMNS[key]) for key in columns)
             lines.append(row(title, *cells))
+    if unsuitable:
+        lines += ["", f"Not for these data: {', '.join(unsuitable)}."]
     return "\n".join(lines)
 
 

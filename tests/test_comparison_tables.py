@@ -13,6 +13,7 @@ CONFIG = {
         "dense": {"title": "a dense one", "file": "dense"},
         "sparse": {"title": "a sparse one", "file": "sparse"},
         "slow": {"title": "a slow one", "file": "slow"},
+        "other": {"title": "one of counts", "file": "other"},
     },
     "data": {"toy": {"title": "Toy"}},
 }
@@ -27,6 +28,7 @@ VALUES = {
 def measured():
     columns = ["data", "method", "measure", "value", "replicate", "note"]
     rows = [("toy", "slow", "fitted", 0.0, 1, "out of time")]
+    rows.append(("toy", "other", "fitted", 0.0, 1, "not for these data: needs counts"))
     for method, of_method in VALUES.items():
         for replicate, shift in ((1, -1), (2, 0), (3, 1)):
             if method == "sparse" and replicate == 3:
@@ -47,6 +49,7 @@ def test_a_method_is_a_row_of_medians_or_of_why_there_are_none():
     assert lines[4] == "| ours | -1.000 | 20 | 2 | 9.0 |"
     assert lines[7] == "| a sparse one (1, 2) | -2.000 | 30 | 2 | 2.5 |"
     assert lines[8] == "| a slow one (1) | out of time |  |  |  |"
+    assert lines[10] == "Not for these data: one of counts (1)."
 
 
 def test_goals_are_beside_the_best_of_the_others():

@@ -111,7 +111,7 @@ def comparison(
     for i, column in enumerate(columns):
         place = ((left + (i + 0.5) * each - _GAP / 2) / PAGE_WIDTH, 1 - 0.06 / height)
         figure.text(*place, column.title, ha="center", va="top", fontsize=6.5)
-    several = table.duplicated(["data", "method", "measure"]).any()
+    several = bool(table.duplicated(["data", "method", "measure"]).any())
     _draw_legend(figure, columns, several)
     return figure
 
