@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-TABLES = runpy.run_path(str(Path(__file__).parents[1] / "docs/comparison_tables.py"))
+TABLES = runpy.run_path(str(Path(__file__).parents[2] / "docs/comparison_tables.py"))
 CONFIG = {
     "methods": {
         "mssvae": {"title": "ours", "file": "mssvae"},
