@@ -37,6 +37,7 @@ def test_a_run_of_the_talk_makes_table_figure_and_report(tmp_path):
     del content["assumptions"]
     talk = content["talk"]
     talk["methods"] = {name: talk["methods"][name] for name in ("default", "oi_vae")}
+    talk["data"] = {}
     talk["replicates"] = {"reported": [1]}
     talk["design"] = {
         **{"correlations": [0, 0.5], "n_samples": 40, "n_factors": 2},
