@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mssvae import InputError
-from mssvae.pipeline.configs import checked_config
+from mssvae.pipeline.configs import _KINDS, checked_config
 from mssvae.pipeline.yaml_files import line_of, read_yaml
 
 REPOSITORY = Path(__file__).parents[2]
@@ -208,6 +208,20 @@ class TestTypes:
     def test_what_is_no_whole_number_is_an_error(self, written, config):
         with pytest.raises(InputError, match=r"config\.yaml, line 8: cohorts: mine: n_genes: must"):
             config(COHORT.replace("n_genes: 20", f"n_genes: {written}"))
+
+    @pytest.mark.parametrize(("written", "meant"), [("true", True), ("false", False)])
+    def test_what_is_either_or_is_written_so(self, written, meant, config):
+        text = COHORT.replace("max_epochs: 2", f"standardise: {written}")
+        assert config(text)["cohorts"]["mine"]["fit"]["standardise"] is meant
+
+    @pytest.mark.parametrize("written", ["no", "0", "False"])
+    def test_what_is_neither_is_told(self, written, config):
+        with pytest.raises(InputError, match="standardise: must be true or false, not"):
+            config(COHORT.replace("max_epochs: 2", f"standardise: {written}"))
+
+    def test_every_type_of_the_schema_has_words(self):
+        types = re.findall(r"^ *type: (.+)$", SCHEMA.read_text(), re.M)
+        assert set(re.findall(r"\w+", " ".join(types))) <= _KINDS.keys()
 
     @pytest.mark.parametrize("written", ["null", "~", ""])
     def test_null_is_none_where_there_may_be_none(self, written, config):

@@ -23,6 +23,7 @@ _KINDS = {
     "string": "a text",
     "array": "a list in brackets, [ ]",
     "object": "keys with values, each on a line of its own, or in braces, { }",
+    "boolean": "true or false",
     "null": "null",
 }
 # A key, within the keys that it is below, and what is wrong with it.
@@ -91,6 +92,8 @@ def _typed_scalar(value: Any, kinds: Sequence[str]) -> Any:
         value = value.strip()
         if "null" in kinds and value in ("", "~", "null"):
             return None
+        if "boolean" in kinds and value in ("true", "false"):
+            return value == "true"
         if not {"integer", "number"}.intersection(kinds) or not _NUMBER.fullmatch(value):
             return value
         if value.lstrip("+-").isdecimal():
