@@ -35,9 +35,10 @@ def processes(
     """
     sets = {factor: top.index[top[factor]].tolist() for factor in top}
     factors = pd.DataFrame({"factor": list(sets), "kind": "shared"})
-    table = compare_backgrounds({"found": (sets, factors)}, genes, annotation, _DRAWS)
-    table = table[(table["background"] == "expressed") & (table["kind"] == "shared")]
-    for row in table.itertuples():
+    table = compare_backgrounds(
+        {"found": (sets, factors)}, genes, annotation, _DRAWS, backgrounds=["expressed"]
+    )
+    for row in table[table["kind"] == "shared"].itertuples():
         end = "" if row.method == "found" else "_random"
         yield f"enriched{end}", row.n_enriched / max(row.n_sets, 1)
         yield f"enriched_own{end}", row.n_own / max(row.n_sets, 1)

@@ -117,6 +117,15 @@ def test_methods_may_have_other_factors_or_none_of_a_kind(annotation, sets):
     }
 
 
+def test_one_background_alone_has_the_numbers_that_it_has_among_all(annotation, sets):
+    given = ({"MSSVAE": (distinct(sets), FACTORS)}, GENES, annotation, 3)
+    alone = compare_backgrounds(*given, backgrounds=["expressed"])
+    rows = compare_backgrounds(*given).query("background == 'expressed'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, rows)
+    with pytest.raises(InputError, match="background is 'all': use one of"):
+        compare_backgrounds(*given, backgrounds=["all"])
+
+
 def test_random_sets_have_the_sizes_and_the_expression_of_the_sets(sets):
     expression = GENES[GENES["selected"]].set_index("gene")["mean"]
     order = expression.sort_values().index

@@ -11,14 +11,13 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from workflows import REPOSITORY, tables_of, tiny_simulations
+from workflows import REPOSITORY, TOOLS, tables_of, tiny_simulations
 
 from mssvae import cohorts
 from mssvae.data.files import read_table
@@ -64,7 +63,7 @@ def answer_to(*command, folder):
         cwd=folder,
         env={
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{TOOLS}:{os.environ['PATH']}",
             "PYTHONPATH": str(folder / "src"),
         },
         capture_output=True,

@@ -1,7 +1,7 @@
 """How many gene sets have a process, by background, and of random sets in their place."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -82,6 +82,7 @@ def compare_backgrounds(
     adjust: str = "BY",
     fdr: float = 0.05,
     seed: int = 0,
+    backgrounds: Sequence[str] = BACKGROUNDS,
 ) -> pd.DataFrame:
     """Count the gene sets with a process against each background, beside random sets.
 
@@ -103,6 +104,8 @@ def compare_backgrounds(
         As in `over_representation`; a process is enriched if its adjusted p-value is below ``fdr``.
     seed
         Of the random sets, which are the same for all backgrounds.
+    backgrounds
+        Those that are asked for, in their order; by default all.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def compare_backgrounds(
     rng = np.random.default_rng(whole("seed", seed, at_least=0))
     drawn = [random_sets(methods[first][0], expression, rng) for _ in range(random_draws)]
     rows = []
-    for name in BACKGROUNDS:
+    for name in backgrounds:
         processes = Processes(annotation, background(genes, name), min_size=10, max_size=500)
         _log.info("background %s: %d annotated genes", name, processes.n_background)
         for kind in ("shared", "specific"):

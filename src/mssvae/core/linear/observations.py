@@ -158,7 +158,7 @@ class CountObservation:
         mean = relative.mean(0).clamp_min(float(1 / library.sum()))
         log_library = library.log()
         one, few = torch.ones_like(mean), x.mean(0) < NOISE.few_counts
-        few &= few.float().median() > 0  # Among many counts, few are noisy for another reason.
+        few &= few.float().mean() > 0.5  # Among many counts, few are noisy for another reason.
         return Start(
             torch.log(relative + NOISE.pseudocount),
             1 / (1 - math.exp(-1)),  # Of log softplus where it is 0.
