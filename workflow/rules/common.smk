@@ -350,18 +350,21 @@ def captions():
     return sorted(map(str, (REPOSITORY / "workflow/report").glob("*.rst")))
 
 
+def are_there(paths, told, advice=""):
+    """Whether all files of some data are there; the first that is not is named in the log."""
+    absent = [path for path in paths if not Path(path).exists()]
+    if absent:
+        logger.warning(f"{told}: there is no {absent[0]}.{advice}")
+    return not absent
+
+
 # Disease from factors, where its counts are there.
 SUPERVISED_FILES = []
-if SUPERVISED["replicates"]["reported"]:
-    if Path(full_path(SUPERVISED["counts"])).exists():
-        SUPERVISED_FILES = [
-            f"results/{config['run']}/supervised/figures/supervised.pdf"
-        ]
-    else:
-        logger.warning(
-            "Disease is not predicted from factors: there is no "
-            f"{full_path(SUPERVISED['counts'])}."
-        )
+if SUPERVISED["replicates"]["reported"] and are_there(
+    [full_path(SUPERVISED["counts"])],
+    "Disease is not predicted from factors",
+):
+    SUPERVISED_FILES = [f"results/{config['run']}/supervised/figures/supervised.pdf"]
 
 
 # Factor models of others beside the MSSVAE.
@@ -378,33 +381,23 @@ def paths_in(dataset):
     }
 
 
-def there(study, files, advice):
-    """The data of a study, by name, whose files are there; the others are named in the log."""
-    found = []
-    for name, paths in files.items():
-        if absent := [path for path in paths if not Path(path).exists()]:
-            logger.warning(
-                f"{study} goes without the data {name}: there is no {absent[0]}."
-                f"{advice.get(name, '')}"
-            )
-        else:
-            found.append(name)
-    return found
-
-
-COMPARED = there(
-    "The comparison",
-    {name: paths_in(name).values() for name in COMPARISON["data"]},
-    advice={},
-)
-TALK_DATA = there(
-    "The talk's study",
-    {name: [full_path(about["path"])] for name, about in TALK["data"].items()},
-    advice={
-        name: f" Get it from {about['address']} and put it there."
-        for name, about in TALK["data"].items()
-    },
-)
+COMPARED = [
+    name
+    for name in COMPARISON["data"]
+    if are_there(
+        paths_in(name).values(),
+        f"The comparison goes without the data {name}",
+    )
+]
+TALK_DATA = [
+    name
+    for name, about in TALK["data"].items()
+    if are_there(
+        [full_path(about["path"])],
+        f"The talk's study goes without the data {name}",
+        f" Get it from {about['address']} and put it there.",
+    )
+]
 
 # A figure each.
 COMPARED_KINDS = {"simulated": [], "real": []}
