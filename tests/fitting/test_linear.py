@@ -16,7 +16,7 @@ from mssvae.data.matrices import dense
 from mssvae.errors import FitError, InputError
 from mssvae.fitting.linear.loadings import update_loadings
 from mssvae.fitting.linear.loop import fit_linear
-from mssvae.fitting.linear.posteriors import update_posteriors
+from mssvae.fitting.linear.posteriors import update_factor_covariances, update_posteriors
 from mssvae.fitting.linear.start import start
 from mssvae.fitting.nonlinearity import calls_for_networks, curved_shares
 
@@ -55,6 +55,7 @@ def gaussian_state(n_iterations=3):
     for _ in range(n_iterations):
         update_posteriors(state)
         update_loadings(state, selects=False)
+        update_factor_covariances(state)
     return state
 
 
@@ -80,7 +81,9 @@ def test_gaussian_posteriors_are_exact():
     parameters, data, posterior = state.parameters, state.data[0], state.posteriors[0]
     loadings = parameters.loadings[:, data.factors].double().numpy()
     precision = np.exp(-parameters.log_noise.double().numpy())
-    covariance = np.linalg.inv(np.eye(loadings.shape[1]) + (loadings.T * precision) @ loadings)
+    prior = parameters.factor_covariances[0].double().numpy()
+    assert abs(prior - np.eye(len(prior))).max() > 0.1
+    covariance = np.linalg.inv(np.linalg.inv(prior) + (loadings.T * precision) @ loadings)
     centred = (data.x - parameters.bias - parameters.intercepts[0]).double().numpy()
     expected = centred * precision @ loadings @ covariance
     np.testing.assert_allclose(posterior.mean, expected, atol=1e-4)
@@ -97,9 +100,31 @@ def test_the_lower_bound_is_the_evidence_where_posteriors_are_exact():
         parameters = state.parameters
         loadings = parameters.loadings[:, data.factors].double().numpy()
         mean = (parameters.bias + parameters.intercepts[study]).double().numpy()
-        covariance = loadings @ loadings.T + np.diag(np.exp(parameters.log_noise.double().numpy()))
+        prior = parameters.factor_covariances[study].double().numpy()
+        noise = np.exp(parameters.log_noise.double().numpy())
+        covariance = loadings @ prior @ loadings.T + np.diag(noise)
         evidence += multivariate_normal(mean, covariance).logpdf(data.x.double().numpy()).sum()
     assert history_row(state, 0.0)["elbo"] == pytest.approx(evidence / state.n_samples, rel=1e-4)
+
+
+def test_correlations_of_factors_are_each_studys():
+    """Two factors on features of their own, which are correlated in the second study alone."""
+    rng = np.random.default_rng(0)
+    n, correlation = 300, 0.7
+    z = rng.normal(size=(2 * n, 2))
+    z[n:, 1] = correlation * z[n:, 0] + np.sqrt(1 - correlation**2) * z[n:, 1]
+    x = z @ np.kron(np.eye(2), np.ones(10)) + 0.5 * rng.normal(size=(2 * n, 20))
+    obs = pd.DataFrame({"group": np.repeat(["a", "b"], n)}, index=[f"s{i}" for i in range(2 * n)])
+    adata = ad.AnnData(x.astype(np.float32), obs, pd.DataFrame(index=[f"g{j}" for j in range(20)]))
+    sizes = SIZES | {"n_shared": 2, "n_specific": 0}
+    model = mssvae.MSSVAE(adata, likelihood="gaussian", **sizes).fit(decoder="linear")
+    one, two = model.module.factor_covariances.numpy()
+    support = model.support.shared.to_numpy()
+    np.testing.assert_array_equal(support.sum(1), 1)  # None has both.
+    observed = np.corrcoef(z[:n].T)[0, 1], np.corrcoef(z[n:].T)[0, 1]
+    for covariance, expected in zip((one, two), observed, strict=True):
+        found = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+        assert abs(found) == pytest.approx(abs(expected), abs=0.05)
 
 
 def test_dense_loadings_are_regressions_on_the_posteriors():

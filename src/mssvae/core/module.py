@@ -83,7 +83,8 @@ class MultiStudyModule(nn.Module):
         """Hold posteriors as tables, in place of the encoders, and what linear fits have besides.
 
         That are intercepts of the studies, [M, G], logarithms of the features' scales, [G], and of
-        library sizes, [N, 1]. All are zero at first.
+        library sizes, [N, 1], and the covariances of each study's factors, [M, K_S + K_m,
+        K_S + K_m]. All are zero at first.
 
         Parameters
         ----------
@@ -91,11 +92,13 @@ class MultiStudyModule(nn.Module):
             Of each study.
         """
         device, n_features = self.shared_mask.device, self.shared_mask.shape[0]
+        n_factors = self.n_shared + self.n_specific
         self.shared_encoder, self.specific_encoders, self.library_encoder = None, None, None
         tables = {
             "intercepts": (len(n_samples), n_features),
             "log_scale": (n_features,),
             "library_sizes": (sum(n_samples), 1),
+            "factor_covariances": (len(n_samples), n_factors, n_factors),
         }
         for position, (mask, n) in enumerate(
             zip(self.masks, [sum(n_samples), *n_samples], strict=True)

@@ -68,6 +68,8 @@ def _linear(module: MultiStudyModule, samples: Samples) -> Inferred:
         study = len(parameters.intercepts)
         nowhere = torch.zeros_like(parameters.intercepts[:1])
         parameters.intercepts = torch.cat([parameters.intercepts, nowhere])
+        average = parameters.factor_covariances.mean(0, keepdim=True)
+        parameters.factor_covariances = torch.cat([parameters.factor_covariances, average])
     else:
         own = module.offset(study + 1) + torch.arange(module.n_specific)
         factors = torch.cat([factors, own])

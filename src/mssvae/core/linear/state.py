@@ -49,6 +49,8 @@ class Parameters:
         Counts have the mean ``library size * exp(log_scale) * softplus(output)``.
     library_mean, library_variance : Tensor, scalars
         Of the prior of log library sizes.
+    factor_covariances : Tensor [M, k, k]
+        By study, of the normal prior of its factors: the shared ones, then its own.
     """
 
     observation: type[GaussianObservation] | type[CountObservation]
@@ -59,6 +61,7 @@ class Parameters:
     log_scale: Tensor
     library_mean: Tensor
     library_variance: Tensor
+    factor_covariances: Tensor
 
     def output(self, study: int, factors: Tensor, z: Tensor) -> Tensor:
         """Return the outputs of samples of a study with values z [n, k] of factors, [n, G]."""
@@ -75,6 +78,7 @@ class Parameters:
             self.log_scale[features],
             self.library_mean,
             self.library_variance,
+            self.factor_covariances,
         )
 
 

@@ -12,7 +12,7 @@ from mssvae.core.linear.state import LinearState
 from mssvae.errors import FitError
 from mssvae.fitting.linear.loadings import update_loadings
 from mssvae.fitting.linear.objective import history_row, updated_noise
-from mssvae.fitting.linear.posteriors import update_posteriors
+from mssvae.fitting.linear.posteriors import update_factor_covariances, update_posteriors
 from mssvae.fitting.linear.tuning import SCHEDULE
 
 
@@ -25,10 +25,15 @@ class Course:
     lambda0: float = 0.0
 
     def iterate(self, bar: tqdm | None = None, **selection: bool) -> float:
-        """Update everything once; return the objective, in nats of all samples."""
+        """Update everything once; return the objective, in nats of all samples.
+
+        Factors are independent before supports are held, as moves and prices take them to be.
+        """
         state = self.state
         update_posteriors(state)
         state.unit_moments()
+        if not selection.get("grows", True):
+            update_factor_covariances(state)
         update_loadings(state, **selection)
         if len(self.history) >= state.parameters.observation.noise_from:
             state.parameters.log_noise = updated_noise(state)

@@ -13,7 +13,7 @@ from mssvae.core.linear.state import LinearState, Parameters
 from mssvae.fitting.linear.course import Course, extreme_values_are_told
 from mssvae.fitting.linear.loadings import entry_price, update_intercepts
 from mssvae.fitting.linear.objective import updated_noise
-from mssvae.fitting.linear.posteriors import update_posteriors
+from mssvae.fitting.linear.posteriors import update_factor_covariances, update_posteriors
 from mssvae.fitting.linear.start import start, start_without_factors
 from mssvae.fitting.linear.tuning import SCHEDULE
 from mssvae.fitting.progress import progress
@@ -193,6 +193,7 @@ def project_linear(likelihood: str, x: Tensor, study: Tensor, loadings: Tensor) 
     state.parameters.loadings = loadings
     for iteration in range(SCHEDULE.projected):
         update_posteriors(state)
+        update_factor_covariances(state)
         update_intercepts(state)
         if iteration >= observation.noise_from:
             state.parameters.log_noise = updated_noise(state)

@@ -34,6 +34,21 @@ def update_posteriors(state: LinearState) -> None:
     ]
 
 
+def update_factor_covariances(state: LinearState) -> None:
+    """Set the covariances of the factors' prior to those of maximum expected posterior.
+
+    Columns without an entry keep a factor of variance 1 that depends on no other.
+    """
+    extra, covariances = POSTERIORS.independent, []
+    for data, posterior in zip(state.data, state.posteriors, strict=True):
+        live, n = state.live[data.factors], len(data.x)
+        moments = posterior.mean.T @ posterior.mean + posterior.covariance.sum(0)
+        one = torch.eye(len(live), dtype=moments.dtype, device=moments.device)
+        covariance = (moments + extra * one) / (n + extra)
+        covariances.append(torch.where(live & live[:, None], covariance, one))
+    state.parameters.factor_covariances = torch.stack(covariances)
+
+
 def newton_step(
     parameters: Parameters, study: int, x: Tensor, factors: Tensor, at: Posterior
 ) -> Posterior:
@@ -46,17 +61,18 @@ def newton_step(
     x : Tensor [n, G]
         The features of ``parameters``.
     factors : Tensor [k]
-        Those that the samples have.
+        Those that the samples have: of their study, or the shared ones alone.
     """
     observation, loadings = parameters.observation, parameters.loadings[:, factors]
     k = loadings.shape[1]
+    prior = torch.linalg.inv(parameters.factor_covariances[study, :k, :k])
     output = parameters.output(study, factors, at.mean)
     log_depth = at.log_library + parameters.log_scale
     score, information = observation.score(x, output, log_depth, parameters.log_noise)
-    precision = symmetric(information @ pair_products(loadings.T.contiguous()).T, k)
-    precision.diagonal(dim1=1, dim2=2).add_(1)
+    precision = symmetric(information @ pair_products(loadings.T.contiguous()).T, k) + prior
     factor = safe_cholesky(precision)
-    step = torch.cholesky_solve((score @ loadings - at.mean)[:, :, None], factor)[:, :, 0]
+    slope = score @ loadings - at.mean @ prior
+    step = torch.cholesky_solve(slope[:, :, None], factor)[:, :, 0]
     if not observation.exact:
         step = step * (
             POSTERIORS.longest / step.norm(dim=1, keepdim=True).clamp_min(POSTERIORS.longest)
@@ -71,7 +87,8 @@ def newton_step(
             log_depth[samples],
             parameters.log_noise,
         )
-        return fit.sum(1) - 0.5 * (at.mean[samples] + t * step[samples]).square().sum(1)
+        z = at.mean[samples] + t * step[samples]
+        return fit.sum(1) - 0.5 * ((z @ prior) * z).sum(1)
 
     worse = torch.arange(len(x) if k else 0, device=x.device)
     before = log_posterior(worse)

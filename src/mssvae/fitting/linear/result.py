@@ -37,6 +37,7 @@ def write(state: LinearState, module: MultiStudyModule, study: Tensor) -> None:
     module.likelihood.log_noise.copy_(parameters.log_noise)
     module.intercepts.copy_(parameters.intercepts)
     module.log_scale.copy_(parameters.log_scale)
+    module.factor_covariances.copy_(parameters.factor_covariances)
     n_features = len(relative)
     for position, mask in enumerate(module.masks):
         places = slice(module.offset(position), module.offset(position) + mask.shape[1])
@@ -75,6 +76,7 @@ def read(module: MultiStudyModule) -> Parameters:
         module.log_scale,
         mean,
         variance,
+        module.factor_covariances,
     )
 
 

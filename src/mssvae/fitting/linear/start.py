@@ -81,6 +81,7 @@ def start_without_factors(
         first.log_scale,
         first.library_mean,
         first.library_variance,
+        torch.eye(n_shared + n_specific).to(x).repeat(len(rows), 1, 1),
     )
     data = [StudyData(x[of_study], places) for of_study, places in zip(rows, factors, strict=True)]
     price = x.new_zeros(loadings.shape[1])

@@ -105,6 +105,9 @@ class PosteriorSteps:
         Steps for samples that were not seen in training, at most.
     small_change : float
         Of the factors' means, in standard deviations of their prior, that ends these.
+    independent : float
+        The covariance of a study's factors is estimated as if so many samples more had
+        independent ones.
     """
 
     longest: float = 2.0
@@ -113,6 +116,7 @@ class PosteriorSteps:
     tries: int = 4
     from_nothing: int = 100
     small_change: float = 1e-4
+    independent: float = 2.0
 
 
 SCHEDULE, START, LOADINGS, POSTERIORS = Schedule(), Start(), LoadingSteps(), PosteriorSteps()
