@@ -30,6 +30,7 @@ def state_of(loadings, means, n_shared, variance=0.01):
         zero,
         torch.zeros(()),
         torch.ones(()),
+        torch.eye(n_shared + n_own).repeat(2, 1, 1),
     )
     price = torch.full((loadings.shape[1],), 5.0)
     every = torch.ones(G, dtype=torch.bool)

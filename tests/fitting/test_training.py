@@ -53,6 +53,17 @@ def test_the_last_possible_repair_is_told_so(fitted):
     assert asked == [False] * 9 + [True]
 
 
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [({"lr_mask": 1e-2}, True), ({}, False), ({"preset": "paper", "lr_mask": 1e-3}, False)],
+    ids=["slow masks", "default", "paper"],
+)
+def test_masks_that_learn_no_faster_than_networks_are_told(data, caplog, settings, warned):
+    model = MSSVAE(data, n_shared=2, n_specific=1, hidden=(4, 4), likelihood="gaussian")
+    model.fit(**{"preset": "default", "decoder": "nonlinear", "max_epochs": 1, **settings})
+    assert ("(lr_mask 0.01, lr 0.01)" in caplog.text) == warned
+
+
 def test_the_history_tells_what_was_made_before_which_epoch(fitted):
     model, _ = fitted(REPAIRED | GROWTH, NOTHING, GROWTH, restructure_every=0.1)
     told = model.history.set_index("epoch")["moves"]

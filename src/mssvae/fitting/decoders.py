@@ -123,6 +123,7 @@ def fit_module(
         With a decoder and a number for ``prior_scale``.
     given : iterable of str
         The settings that a caller has chosen; some are nothing to a linear fit, which is logged.
+        Rates that are known to fail are logged as well.
     checkpoint_path, checkpoint_seconds
         As in ``MSSVAE.fit``. The checkpoint of a linear fit has the whole, which takes about as
         long as networks between two of theirs.
@@ -133,6 +134,13 @@ def fit_module(
         about = identity(model_settings, settings, data)
         checkpoint = Checkpoint(checkpoint_path, about, checkpoint_seconds)
     if settings.decoder == "nonlinear":
+        if settings.restructure_from is not None and settings.lr_mask <= settings.lr:
+            log.warning(
+                "masks learn no faster than the networks (lr_mask %g, lr %g), which leaves factors "
+                "that share features mixed: an lr_mask of three times lr keeps them apart",
+                settings.lr_mask,
+                settings.lr,
+            )
         seed = model_settings["seed"]
         return fit(module, data.x, data.study, data.studies, settings, seed, checkpoint)
     if unused := set(given) - LINEAR_SETTINGS:
