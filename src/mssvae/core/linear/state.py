@@ -248,6 +248,11 @@ def symmetric(values: Tensor, k: int) -> Tensor:
     return values.index_select(1, places.flatten()).view(len(values), k, k)
 
 
+def precisions(covariances: Tensor) -> Tensor:
+    """Return the inverses of covariances of factors, however close these are to one another."""
+    return torch.linalg.inv(covariances.double()).to(covariances)
+
+
 def safe_cholesky(matrices: Tensor) -> Tensor:
     """Return the Cholesky factors of positive definite matrices [n, k, k], whatever their range.
 

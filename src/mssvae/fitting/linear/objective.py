@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mssvae.core.linear.state import LinearState, Posterior, output_deviation, safe_cholesky
+from mssvae.core.linear.state import (
+    LinearState,
+    Posterior,
+    output_deviation,
+    precisions,
+    safe_cholesky,
+)
 from mssvae.fitting.linear.tuning import POSTERIORS
 
 
@@ -76,11 +82,11 @@ def _kl(mean: Tensor, covariance: Tensor, prior: Tensor) -> float:
     """
     if not mean.shape[1]:
         return 0.0
-    precision = torch.linalg.inv(prior)
+    precision = precisions(prior)
     trace = (covariance * precision).sum((1, 2))
     log_determinant = 2 * safe_cholesky(covariance.clone()).diagonal(dim1=1, dim2=2).log().sum(1)
     squares = ((mean @ precision) * mean).sum(1)
-    divergence = trace + squares - mean.shape[1] - log_determinant + prior.logdet()
+    divergence = trace + squares - mean.shape[1] - log_determinant + prior.double().logdet()
     return 0.5 * divergence.sum(dtype=torch.float64).item()
 
 
@@ -89,6 +95,6 @@ def _covariance_penalty(covariances: Tensor) -> float:
 
     Of the normal prior of as many independent samples as ``POSTERIORS.independent``.
     """
-    traces = torch.linalg.inv(covariances).diagonal(dim1=1, dim2=2).sum(1)
-    cost = covariances.logdet() + traces - covariances.shape[1]
-    return 0.5 * POSTERIORS.independent * cost.sum(dtype=torch.float64).item()
+    traces = precisions(covariances).diagonal(dim1=1, dim2=2).sum(1)
+    cost = covariances.double().logdet() + traces - covariances.shape[1]
+    return 0.5 * POSTERIORS.independent * cost.sum().item()

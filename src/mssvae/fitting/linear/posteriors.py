@@ -11,6 +11,7 @@ from mssvae.core.linear.state import (
     Posterior,
     output_deviation,
     pair_products,
+    precisions,
     safe_cholesky,
     symmetric,
 )
@@ -65,7 +66,7 @@ def newton_step(
     """
     observation, loadings = parameters.observation, parameters.loadings[:, factors]
     k = loadings.shape[1]
-    prior = torch.linalg.inv(parameters.factor_covariances[study, :k, :k])
+    prior = precisions(parameters.factor_covariances[study, :k, :k])
     output = parameters.output(study, factors, at.mean)
     log_depth = at.log_library + parameters.log_scale
     score, information = observation.score(x, output, log_depth, parameters.log_noise)
