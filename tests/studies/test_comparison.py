@@ -359,6 +359,7 @@ class TestData:
     def test_planted_processes_are_as_many_as_the_config_says(self):
         about = CONFIGS[0]["data"]["planted"]
         adata = data.simulated_planted(3)
+        assert adata.obs.columns.tolist() == ["group"]
         assert adata.n_vars == 2000
         true = truth(adata)
         assert len(true.factors) == about["n_factors"]
