@@ -1,4 +1,4 @@
-"""Write the tables of docs/comparison.md, from the one that `snakemake compare` leaves.
+"""Write the tables of docs/comparison.md from docs/comparison.tsv, with new measures put in there.
 
 python docs/comparison_tables.py results/compare/comparison/tables/comparison.tsv
 """
@@ -11,6 +11,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs/comparison.md"
+MEASURED = REPOSITORY / "docs/comparison.tsv"
 CONFIG = REPOSITORY / "config/compare.yaml"
 START, END = "<!-- made by docs/comparison_tables.py -->\n", "<!-- end -->"
 
@@ -116,10 +117,16 @@ def number(value: float, decimals: int) -> str:
     return "" if pd.isna(value) else f"{value:.{decimals}f}"
 
 
-def page(path: str | Path) -> str:
-    """Return the page with the tables of a file."""
+def joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with new measures in place of old ones of the same data, method, replicate."""
+    keys = ["data", "method", "replicate"]
+    again = pd.MultiIndex.from_frame(old[keys]).isin(pd.MultiIndex.from_frame(new[keys]))
+    return pd.concat([old[~again], new]).sort_values(keys, kind="stable", ignore_index=True)
+
+
+def page(table: pd.DataFrame) -> str:
+    """Return the page with the tables of what was measured."""
     config = yaml.safe_load(CONFIG.read_text())["comparison"]
-    table = pd.read_csv(path, sep="\t")
     values = medians(table)
     tables = [
         data_table(name, config, table, values) for name in config["data"] if name in values.index
@@ -130,4 +137,8 @@ def page(path: str | Path) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(sys.argv[1]))
+    measured = pd.read_csv(MEASURED, sep="\t")
+    for path in sys.argv[1:]:
+        measured = joined(measured, pd.read_csv(path, sep="\t"))
+    measured.to_csv(MEASURED, sep="\t", index=False, float_format="%.6g")
+    PAGE.write_text(page(pd.read_csv(MEASURED, sep="\t")))

@@ -42,6 +42,7 @@ def simulated_planted(seed: int) -> ad.AnnData:
     adata = simulate.cohort(processes, **about["data"], seed=seed)
     adata = preprocess.select_genes(preprocess.quality_control(adata)[0], about["n_genes"])[0]
     adata.X = dense(adata.X)
+    adata.obs = adata.obs[["group"]]  # Its label is the study.
     return adata
 
 

@@ -21,6 +21,7 @@ from studies.comparison.interface import (
     Problem,
     Unsuitable,
     method,
+    no_prediction,
     package_version,
 )
 from studies.memory import memory_of, peak_memory
@@ -99,8 +100,8 @@ def run(
     -------
     list of dict
         What ``about.json`` of each fit has: ``fitted``, whether there is a result; ``note``, why
-        not; and if so ``version``, CPU ``seconds`` and ``peak_memory_mib`` of the fit, and for
-        ``seen`` the ``score``, None where the method does not predict.
+        not; and if so ``version``, CPU ``seconds`` and ``peak_memory_mib`` of the fit and whether
+        it ``predicts``, and for ``seen`` the ``score``, None where the method does not predict.
     """
     folder = Path(fits[0].output).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,6 +179,7 @@ def fit_here(fit: Fit) -> dict[str, object]:
     found = module.fit(samples, problem, **fit.settings)
     about["seconds"] = time.process_time() - start
     about["peak_memory_mib"] = peak_memory()
+    about["predicts"] = found.predict is not no_prediction
     _write(found, Path(fit.output))
     return about
 
@@ -224,9 +226,17 @@ def main() -> None:
     """Make the fits that standard input asks for."""
     request = json.load(sys.stdin)
     limits = Limits(**request["limits"])
-    for i, one in enumerate(request["fits"]):
-        about = within(Fit(**one | {"problem": Problem(**one["problem"])}), limits)
-        if i == 0 and not about["fitted"]:
+    first: dict[str, object] = {}
+    for one in request["fits"]:
+        fit = Fit(**one | {"problem": Problem(**one["problem"])})
+        if fit.name == "seen" and not first.get("predicts", True):
+            # Known without another fit.
+            about = {key: first[key] for key in ("fitted", "note", "version")} | {"score": None}
+            write_json(about, Path(fit.output) / "about.json")
+            continue
+        about = within(fit, limits)
+        first = first or about
+        if not first["fitted"]:
             return
 
 

@@ -3,7 +3,10 @@
 import inspect
 import json
 import multiprocessing
+from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
@@ -16,7 +19,7 @@ from mssvae.data.matrices import dense
 from mssvae.errors import InputError
 from mssvae.replicates import truth
 from studies.comparison import data, measures
-from studies.comparison.fitting import Fit, Limits, _write, part, run, within
+from studies.comparison.fitting import Fit, Limits, _write, main, part, run, within
 from studies.comparison.interface import Fitted, Problem, Unsuitable, method
 
 REPOSITORY = Path(__file__).parents[2]
@@ -152,6 +155,25 @@ class TestLimits:
     def test_scores_of_samples_that_are_not_seen(self, make):
         (about,) = run([make("seen", "study_means")], LIMITS)
         assert about["score"] < 0
+
+    def test_a_method_without_predictions_is_not_fitted_for_a_score(
+        self, make, counts, tmp_path, monkeypatch
+    ):
+        def fit(adata, problem):
+            with open(tmp_path / "calls", "a") as calls:
+                calls.write("a fit\n")
+            table = pd.DataFrame({"f": 1.0}, counts.var_names)
+            return Fitted(table, pd.DataFrame({"f": 1.0}, counts.obs_names))
+
+        stub = SimpleNamespace(PACKAGE="numpy", fit=fit)
+        monkeypatch.setattr("studies.comparison.fitting.method", lambda name: stub)
+        made = [asdict(make("all")), asdict(make("seen"))]
+        asked = json.dumps({"fits": made, "limits": asdict(LIMITS)})
+        monkeypatch.setattr("sys.stdin", StringIO(asked))
+        main()
+        assert (tmp_path / "calls").read_text() == "a fit\n"
+        told = json.loads((tmp_path / "fits/seen/about.json").read_text())
+        assert (told["fitted"], told["score"]) == (True, None)
 
     def test_a_fit_ends_with_whoever_asked_for_it(self, make, monkeypatch):
         """As when Snakemake ends a job: the worker then has another parent."""
@@ -337,6 +359,7 @@ class TestData:
     def test_planted_processes_are_as_many_as_the_config_says(self):
         about = CONFIGS[0]["data"]["planted"]
         adata = data.simulated_planted(3)
+        assert adata.obs.columns.tolist() == ["group"]
         assert adata.n_vars == 2000
         true = truth(adata)
         assert len(true.factors) == about["n_factors"]

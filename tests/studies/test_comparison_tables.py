@@ -61,3 +61,17 @@ def test_goals_are_beside_the_best_of_the_others():
         "-1.000; -1.500 a dense one",
     ]
     assert line.endswith("| 9.0; 2.5 a sparse one |")
+
+
+def test_new_measures_stand_in_place_of_old_ones_of_the_same_fits():
+    old = measured()
+    new = old[(old["method"] == "dense") & (old["replicate"] == 2)].iloc[:2].assign(value=7.0)
+    both = TABLES["joined"](old, new)
+    same = (both["method"] == "dense") & (both["replicate"] == 2)
+    assert both.loc[same, "value"].tolist() == [7.0, 7.0]
+    assert len(both) == len(old) - 5 + 2
+
+
+def test_the_page_has_the_tables_of_what_was_measured():
+    table = pd.read_csv(TABLES["MEASURED"], sep="\t")
+    assert TABLES["page"](table) == TABLES["PAGE"].read_text()
