@@ -6,7 +6,7 @@
 # `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
 # `make test-fresh`: both commands on a Debian with nothing but Python, venv, make and git, made for it.
 # `make peers`, `make spectra`: the packages of other models for the comparison (docs/comparison.md), in
-# .peers/ and .spectra/, 2 GB each; Spectra's are apart, as it cannot be beside the others.
+# .peers/ and .spectra/, 3.5 GB.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
 # All set up what they need first; `make setup` does just that.
 

@@ -82,5 +82,7 @@ def _python_of(name: str) -> str:
     variable = f"MSSVAE_{name.upper()}"
     python = os.environ.get(variable) or Path(__file__).parents[1] / f".{name}/bin/python"
     if not Path(python).exists():
-        pytest.skip(f"{name}: run `make {name}`, or set {variable} to a Python with envs/{name}.txt")
+        pytest.skip(
+            f"{name}: run `make {name}`, or set {variable} to a Python with envs/{name}.txt"
+        )
     return str(python)

@@ -1,4 +1,4 @@
-"""ContrastiveVI (scvi-tools), its default settings: shared factors, and those of one of two studies.
+"""ContrastiveVI (scvi-tools), its default settings: factors of two studies, and of one of these.
 
 Its decoder is a network, and it gives no loadings. Those here are by how much a factor moves the
 logarithm of a feature's relative expression (``effects``); all entries count. Its encoders need all
