@@ -88,6 +88,6 @@ def effects(outputs: Callable[[torch.Tensor], torch.Tensor], z: np.ndarray) -> n
         at = torch.as_tensor(z[values != 0])
         along = torch.zeros_like(at)
         along[:, k] = 1
-        _, slopes = torch.func.jvp(outputs, (at,), (along,))
-        sizes.append((slopes.square().mean(0).sqrt() * at[:, k].std(correction=0)).detach())
+        _, slopes = torch.autograd.functional.jvp(outputs, at, along)
+        sizes.append(slopes.square().mean(0).sqrt() * at[:, k].std(correction=0))
     return torch.stack(sizes, 1).numpy()
