@@ -9,7 +9,6 @@ not tell the factors of new samples, so nothing is predicted.
 import warnings
 
 import anndata
-import numpy as np
 import pandas as pd
 import torch
 
@@ -64,7 +63,11 @@ def fit(
         )
     loadings = columns(model.factors.T, adata.var_names)
     # Those of all studies come first, then each study's in the order of names.
-    own = dict(zip(loadings.columns[n_shared:], np.repeat(studies, _OF_EACH_STUDY), strict=True))
+    own = {
+        loadings.columns[n_shared + _OF_EACH_STUDY * i + j]: study
+        for i, study in enumerate(studies)
+        for j in range(_OF_EACH_STUDY)
+    }
     return Fitted(loadings, columns(model.cell_scores, adata.obs_names), own)
 
 
