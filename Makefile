@@ -5,7 +5,8 @@
 # `make test-studies`: tests of the studies beside the library: comparisons, planted cohorts, benchmark.
 # `make test-slurm`: the workflow through the queue of a real Slurm, started and stopped for it.
 # `make test-fresh`: both commands on a Debian with nothing but Python, venv, make and git, made for it.
-# `make peers`: the packages of other models for the comparison (docs/comparison.md), in .peers/, 2 GB.
+# `make peers`, `make spectra`: the packages of other models for the comparison (docs/comparison.md), in
+# .peers/ and .spectra/, 3.5 GB.
 # `make benchmark`: time, memory and recovery of ways to evaluate the decoder, in results/benchmark/.
 # All set up what they need first; `make setup` does just that.
 
@@ -13,13 +14,12 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 SIMULATIONS ?= results/quick
 PIP = .venv/bin/pip install --disable-pip-version-check -q
-PIP_OF_PEERS = .peers/bin/pip install --disable-pip-version-check -q
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadscope
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES)
 R_PACKAGES = r-base-core r-bioc-annotationdbi r-bioc-org.hs.eg.db r-bioc-go.db
 SLURM_PACKAGES = slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge
 
-.PHONY: setup peers reproduce report pictures test test-studies test-slurm test-fresh benchmark
+.PHONY: setup peers spectra reproduce report pictures test test-studies test-slurm test-fresh benchmark
 
 setup: .venv/.complete
 	@sh scripts/setup_r.sh $(R_PACKAGES)
@@ -33,11 +33,11 @@ setup: .venv/.complete
 	$(PIP) --no-deps -e .
 	@touch $@
 
-peers: .peers/.complete
+peers spectra: %: .%/.complete
 
-.peers/.complete: envs/peers.txt
-	$(PYTHON) -m venv .peers
-	$(PIP_OF_PEERS) -r envs/peers.txt
+.peers/.complete .spectra/.complete: .%/.complete: envs/%.txt
+	$(PYTHON) -m venv .$*
+	.$*/bin/pip install --disable-pip-version-check -q -r $<
 	@touch $@
 
 reproduce: setup

@@ -14,12 +14,17 @@ from studies.comparison.interface import Problem
 
 params, folder = snakemake.params, Path(snakemake.output.fits)
 if params.python == "":
-    note = "absent: run `make peers`, or set MSSVAE_PEERS to a Python with envs/peers.txt"
+    name = params.environment
+    note = (
+        f"absent: run `make {name}`, or set MSSVAE_{name.upper()} to a Python with envs/{name}.txt"
+    )
     write_json({"fitted": False, "note": note}, folder / "all/about.json")
 else:
     problem = Problem(**params.problem)
+    sets = snakemake.input.gene_sets
+    settings = params.settings | ({"gene_sets": sets[0]} if sets else {})
     made = [
-        Fit(snakemake.input.data, name, params.file, params.settings, problem, str(folder / name))
+        Fit(snakemake.input.data, name, params.file, settings, problem, str(folder / name))
         for name in params.names
     ]
     limits = Limits(params.limits["seconds"], params.limits["memory_mib"], snakemake.threads)

@@ -7,7 +7,7 @@ from mssvae.pipeline import annotation
 
 SOURCES = Path(__file__).parents[1] / "src"
 # What may be missing where MSSVAE_REQUIRE=all; the reason of a skip begins with what is missing.
-MAY_BE_MISSING = ("clusterProfiler", "a GPU", "conda", "peers")
+MAY_BE_MISSING = ("clusterProfiler", "a GPU", "conda", "peers", "spectra")
 
 # The library of this checkout, whichever is installed, in processes that tests start too.
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -69,7 +69,20 @@ def r() -> None:
 @pytest.fixture(scope="session")
 def peers() -> str:
     """The Python of an environment with the packages of other models."""
-    python = os.environ.get("MSSVAE_PEERS") or Path(__file__).parents[1] / ".peers/bin/python"
+    return _python_of("peers")
+
+
+@pytest.fixture(scope="session")
+def spectra() -> str:
+    """The Python of an environment with Spectra."""
+    return _python_of("spectra")
+
+
+def _python_of(name: str) -> str:
+    variable = f"MSSVAE_{name.upper()}"
+    python = os.environ.get(variable) or Path(__file__).parents[1] / f".{name}/bin/python"
     if not Path(python).exists():
-        pytest.skip("peers: run `make peers`, or set MSSVAE_PEERS to a Python with envs/peers.txt")
+        pytest.skip(
+            f"{name}: run `make {name}`, or set {variable} to a Python with envs/{name}.txt"
+        )
     return str(python)

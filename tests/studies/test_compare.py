@@ -22,9 +22,9 @@ METHODS = {
 }
 
 
-def write(folder, **data):
+def write(folder, methods=METHODS, **data):
     path = folder / "config.yaml"
-    comparison = {"methods": METHODS, "data": {"toy": DATA | data}}
+    comparison = {"methods": methods, "data": {"toy": DATA | data}}
     path.write_text(yaml.safe_dump({"run": "test", "comparison": comparison}))
     return path
 
@@ -43,6 +43,18 @@ def test_all_data_that_are_there_are_planned(tmp_path, data_folder):
     told = answer.stdout + answer.stderr
     for name in ("starmap", "kang", "platelets", "two_platelets", "ovarian", "gfrn"):
         assert f"The comparison goes without the data {name}: there is no {tmp_path}" in told
+
+
+def test_gene_sets_go_to_methods_that_are_given_such(tmp_path):
+    (tmp_path / "GO").mkdir()
+    (tmp_path / "GO/go_bp.gmt").touch()
+    given = METHODS["fa"] | {"gene_sets": True}
+    config = write(tmp_path, {"fa": METHODS["fa"], "given": given}, processes="go")
+    answer = snakemake("-n", "--configfile", config, folder=tmp_path, MSSVAE_DATA=str(tmp_path))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    inputs = dict(re.findall(r"Fitting (\w+) to .*\nReason: (.*)", answer.stdout))
+    assert "go_bp.gmt.gz" in inputs["given"]
+    assert "go_bp.gmt.gz" not in inputs["fa"]
 
 
 def test_a_small_one_is_in_the_small_version():

@@ -3,7 +3,7 @@
 import inspect
 import json
 import multiprocessing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from mssvae import simulate
@@ -21,6 +22,8 @@ from mssvae.replicates import truth
 from studies.comparison import data, measures
 from studies.comparison.fitting import Fit, Limits, _write, main, part, run, within
 from studies.comparison.interface import Fitted, Problem, Unsuitable, method
+from studies.comparison.methods.contrastive_vi import effects
+from studies.comparison.methods.spectra import suitable
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = [
@@ -31,7 +34,7 @@ ABOUT = {
     f"{i}/{name}": about for i, c in enumerate(CONFIGS) for name, about in c["methods"].items()
 }
 OWN = ("mssvae", "study_means", "nmf", "factor_analysis", "sparse_pca", "co_clustering")
-PEERS = ("mofa", "mofaflex", "muvi", "cnmf", "linear_scvi", "drvi", "glm_pca")
+PEERS = ("mofa", "mofaflex", "muvi", "cnmf", "linear_scvi", "drvi", "contrastive_vi", "glm_pca")
 SMALL = {"n_features": 60, "n_studies": 2, "n_shared": 3, "n_specific": [1, 1]}
 COUNTS = Problem("negative_binomial", n_factors=5, n_shared=6, n_specific=2, seed=3)
 GAUSSIAN = Problem("gaussian", n_factors=5, n_shared=6, n_specific=2, seed=3)
@@ -92,28 +95,101 @@ class TestMethods:
         with pytest.raises(InputError, match="no method 'nothing': add studies/comparison/methods"):
             method("nothing")
 
-    @pytest.mark.parametrize("name", PEERS)
-    def test_those_of_others_run_in_their_environment(self, name, counts, tmp_path, peers):
+    @pytest.fixture
+    def gene_sets(self, counts, tmp_path):
+        """A file with three sets of 20 of the data's genes."""
+        lines = [
+            "\t".join([f"set {i}", "", *counts.var_names[20 * i : 20 * i + 20]]) for i in range(3)
+        ]
+        (tmp_path / "sets.gmt").write_text("\n".join(lines))
+        return str(tmp_path / "sets.gmt")
+
+    @pytest.mark.parametrize(
+        ("name", "environment"), [*((name, "peers") for name in PEERS), ("spectra", "spectra")]
+    )
+    def test_those_of_others_run_in_their_environment(
+        self, name, environment, counts, gene_sets, tmp_path, request
+    ):
+        python = request.getfixturevalue(environment)
         counts.write_h5ad(tmp_path / "data.h5ad")
         settings = {
             "cnmf": {"n_iter": 4},
+            "contrastive_vi": {"max_epochs": 2, "background": "study_1"},
             "drvi": {"max_epochs": 2},
             "linear_scvi": {"max_epochs": 2},
             "mofaflex": {"max_epochs": 20},
             "muvi": {"n_epochs": 20},
+            "spectra": {"num_epochs": 20, "gene_sets": gene_sets},
         }.get(name, {})
+        problem = replace(COUNTS, n_factors=7)
         made = Fit(
-            str(tmp_path / "data.h5ad"), "all", name, settings, COUNTS, str(tmp_path / "all")
+            str(tmp_path / "data.h5ad"), "all", name, settings, problem, str(tmp_path / "all")
         )
-        (about,) = run([made], LIMITS, peers)
+        (about,) = run([made], LIMITS, python)
         assert about["fitted"], (tmp_path / "log.txt").read_text()
         assert about["version"].split()[0] == method(name).PACKAGE
         found = measures.Found.read(tmp_path / "all")
         assert found.loadings.shape[0] == counts.n_vars
         assert np.isfinite(found.loadings.to_numpy()).all()
         assert np.isfinite(found.factors.to_numpy()).all()
+        if name in ("contrastive_vi", "spectra"):  # Factors of a study are zero in others.
+            own = found.kinds.loc[found.kinds["study"] == "study_2", "factor"]
+            assert len(own) == 2
+            elsewhere = (counts.obs["group"] != "study_2").to_numpy()
+            assert (found.factors.loc[elsewhere, own] == 0).all(axis=None)
+            assert (found.factors.loc[~elsewhere, own] != 0).all(axis=None)
         table = measures.measures(tmp_path, counts).set_index("measure")["value"]
         assert table["best_consensus"] >= table["consensus"]
+
+    @pytest.mark.parametrize(
+        ("name", "changes", "settings", "told"),
+        [
+            ("contrastive_vi", {"likelihood": "gaussian"}, {}, "needs counts"),
+            ("contrastive_vi", {}, {}, "two studies, one of them the background"),
+            ("spectra", {}, {}, "needs gene sets"),
+            ("spectra", {"likelihood": "gaussian"}, {"gene_sets": "a.gmt"}, "needs counts"),
+            ("spectra", {"n_factors": 5}, {"gene_sets": "a.gmt"}, "5 factors are too few for 2"),
+        ],
+    )
+    def test_those_of_others_say_what_data_they_are_not_for(
+        self, name, changes, settings, told, counts
+    ):
+        with pytest.raises(Unsuitable, match=told):
+            method(name).fit(counts, replace(COUNTS, **changes), **settings)
+
+    def test_a_background_is_of_one_other_study(self, counts):
+        counts = counts.copy()
+        counts.obs["group"] = ["a", "b", "c"] * 40
+        with pytest.raises(Unsuitable, match="needs two studies"):
+            method("contrastive_vi").fit(counts, COUNTS, background="a")
+
+    def test_effects_of_linear_factors_are_their_loadings(self):
+        """In standard deviations of the samples that have the factor."""
+        rng = np.random.default_rng(0)
+        loadings, z = rng.normal(size=(6, 3)), rng.normal(size=(50, 3))
+        z[:20, 2] = 0
+        spread = [z[:, 0].std(), z[:, 1].std(), z[20:, 2].std()]
+        found = effects(lambda z: z @ torch.as_tensor(loadings.T), z)
+        np.testing.assert_allclose(found, abs(loadings) * spread)
+
+    def test_effects_of_a_square_do_not_cancel(self):
+        z = np.array([[-1.0], [1.0]])
+        np.testing.assert_allclose(effects(lambda z: z.square(), z), [[2.0]])
+
+    def test_gene_sets_have_enough_genes_of_the_data_and_differ(self):
+        genes = pd.Index([f"gene {i}" for i in range(200)])
+        sets = {
+            "few": genes[:19],
+            "fit": genes[:20],
+            "like fit": genes[:20].insert(0, "gene of no data"),
+            "more": genes[50:150],
+            "many": genes[:101],
+        }
+        table = pd.concat(pd.DataFrame({"ID": name, "gene": of}) for name, of in sets.items())
+        assert {name: set(of) for name, of in suitable(table, genes).items()} == {
+            "fit": set(genes[:20]),
+            "more": set(genes[50:150]),
+        }
 
 
 class TestLimits:

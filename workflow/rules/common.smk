@@ -445,11 +445,14 @@ def compared_file(wildcards):
 
 
 def compared_python(wildcards):
-    """The Python of a method's packages: this one, or that of envs/peers.txt."""
-    if COMPARISON["methods"][wildcards.method]["environment"] == "own":
+    """The Python of a method's packages: this one, or that of their environment, if it is there."""
+    name = COMPARISON["methods"][wildcards.method]["environment"]
+    if name == "own":
         return None
-    own = Path(".peers/bin/python")
-    return os.environ.get("MSSVAE_PEERS") or (str(own) if own.exists() else "")
+    own = Path(f".{name}/bin/python")
+    return os.environ.get(f"MSSVAE_{name.upper()}") or (
+        str(own) if own.exists() else ""
+    )
 
 
 def compared_settings(wildcards):
@@ -474,6 +477,12 @@ def compared_annotation(wildcards):
     """GO gene sets for data of human genes, where they can be had."""
     counted = COMPARISON["data"][wildcards.dataset]["processes"] == "go"
     return [GO_SETS] if counted and (R_IS_THERE or GO_FILE) else []
+
+
+def compared_gene_sets(wildcards):
+    """GO gene sets for a method that is given such, where they can be had."""
+    given = COMPARISON["methods"][wildcards.method]["gene_sets"]
+    return compared_annotation(wildcards) if given else []
 
 
 def compared_measures(wildcards):

@@ -36,6 +36,7 @@ rule compare_data:
 rule compare_fits:
     input:
         data="results/{run}/comparison/data/{dataset}/{replicate}.h5ad",
+        gene_sets=compared_gene_sets,
         code=compared_file,
     output:
         fits=directory("results/{run}/comparison/fits/{dataset}/{replicate}/{method}"),
@@ -61,6 +62,9 @@ rule compare_fits:
         names=lookup(within=config, dpath="comparison/data/{dataset}/fits"),
         limits=COMPARISON["limits"],
         python=compared_python,
+        environment=lookup(
+            within=config, dpath="comparison/methods/{method}/environment"
+        ),
     message:
         "Fitting {wildcards.method} to replicate {wildcards.replicate} of {wildcards.dataset}"
     script:
