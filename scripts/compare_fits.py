@@ -14,9 +14,10 @@ from studies.comparison.interface import Problem
 
 params, folder = snakemake.params, Path(snakemake.output.fits)
 if params.python == "":
-    name = params.environment
+    environment = params.environment
     note = (
-        f"absent: run `make {name}`, or set MSSVAE_{name.upper()} to a Python with envs/{name}.txt"
+        f"absent: run `make {environment}`, or set MSSVAE_{environment.upper()} to a Python with "
+        f"envs/{environment}.txt"
     )
     write_json({"fitted": False, "note": note}, folder / "all/about.json")
 else:

@@ -3,7 +3,7 @@
 import copy
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -69,16 +69,13 @@ class Parameters:
 
     def of_features(self, features: Tensor | slice) -> "Parameters":
         """Return the parameters of some features alone."""
-        return Parameters(
-            self.observation,
-            self.loadings[features],
-            self.bias[features],
-            self.intercepts[:, features],
-            self.log_noise[features],
-            self.log_scale[features],
-            self.library_mean,
-            self.library_variance,
-            self.factor_covariances,
+        return replace(
+            self,
+            loadings=self.loadings[features],
+            bias=self.bias[features],
+            intercepts=self.intercepts[:, features],
+            log_noise=self.log_noise[features],
+            log_scale=self.log_scale[features],
         )
 
 
