@@ -95,10 +95,10 @@ class Cluster:
                 *("--foreground", "--force"),
                 *(f"--{name}={self.folder / 'munge'}.{name.split('-')[0]}" for name in files),
             )
-            wait_for((self.folder / "munge.socket").exists, "munge", seconds=10)
+            wait_for((self.folder / "munge.socket").exists, "munge", seconds=60)
             self._start("slurmctld", "-D")
             self._start("slurmd", "-D")
-            wait_for(lambda: "idle" in self._state_of_node(), "the node", seconds=30)
+            wait_for(lambda: "idle" in self._state_of_node(), "the node", seconds=120)
         except BaseException:
             self._stop()
             raise
@@ -148,14 +148,14 @@ class Cluster:
 
     def _cancel_all(self) -> None:
         self.ask("scancel", f"--user={getpass.getuser()}")
-        wait_for(self.is_empty, "an empty queue", seconds=60)
+        wait_for(self.is_empty, "an empty queue", seconds=120)
 
     def _stop(self) -> None:
         """Stop the daemons, the last first, as each needs those before it."""
         for daemon in reversed(self._daemons):
             daemon.terminate()
             try:
-                daemon.wait(timeout=15)
+                daemon.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
