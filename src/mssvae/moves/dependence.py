@@ -19,16 +19,27 @@ def explained(scores: Tensor, y: Tensor) -> Tensor:
     scores : Tensor [n] or [n, K]
     y : Tensor [n, G]
     """
-    tiny = torch.finfo(scores.dtype).tiny
-    z = scores.reshape(len(scores), -1)
-    z = (z - z.mean(0)) / z.std(0).clamp_min(tiny)
-    basis = torch.cat([torch.ones_like(z[:, :1]), z, z**2, z**3, z.abs()], 1)
-    basis = torch.linalg.qr(basis)[0]
     centred = y - y.mean(0)
     total = centred.square().sum(0)
-    share = (basis.T @ centred).square().sum(0) / total.clamp_min(tiny)
+    by_scores = (_curves(scores).T @ centred).square().sum(0)
+    share = by_scores / total.clamp_min(torch.finfo(scores.dtype).tiny)
     # Of a constant feature nothing but rounding errors is left.
     return share.clamp(0, 0.999) * (total > 1e-9 * total.max())
+
+
+def unexplained(scores: Tensor, y: Tensor) -> Tensor:
+    """Return what the same regression leaves of features, centred, [n, G]."""
+    centred = y - y.mean(0)
+    curves = _curves(scores)
+    return centred - curves @ (curves.T @ centred)
+
+
+def _curves(scores: Tensor) -> Tensor:
+    """Return an orthonormal basis of 1, z, z^2, z^3 and abs(z) for each column z of scores."""
+    z = scores.reshape(len(scores), -1)
+    z = (z - z.mean(0)) / z.std(0).clamp_min(torch.finfo(scores.dtype).tiny)
+    curves = torch.cat([torch.ones_like(z[:, :1]), z, z**2, z**3, z.abs()], 1)
+    return torch.linalg.qr(curves)[0]
 
 
 def slopes(scores: Tensor, y: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mssvae.moves.dependence import explained, jaccard, slopes
+from mssvae.moves.dependence import explained, jaccard, slopes, unexplained
 from mssvae.moves.parts import Part, Price, likelihood_gain
 from mssvae.moves.thresholds import NETWORKS
 
@@ -65,6 +65,93 @@ def common_columns(parts: list[Part]) -> list[tuple[list[int], Tensor, Tensor]]:
             for candidates, j in zip(left, columns[1:], strict=True):
                 candidates.remove(j)
     return common
+
+
+@torch.no_grad()
+def followed_columns(parts: list[Part]) -> list[tuple[list[int | None], Tensor, Tensor]]:
+    """Return factors that two studies or more have in own columns, and the others in their data.
+
+    A study of few samples may hold such a factor in the same column as one of its own, or not at
+    all. Features of a column are those in its support, or that it explains much of: weights of
+    features that are linear in their factor are small, and may be taken for the spike's. A study
+    has the factor if what shared columns leave of these features varies most in the direction of
+    the factor's loadings elsewhere, and this direction explains much of most of them.
+
+    Returns
+    -------
+    list of (list of int or None, Tensor of bool [G], Tensor [N])
+        As of ``common_columns``, with None for a study that has no such column.
+    """
+    shared, *own = parts
+    left = [part.columns() for part in own]
+    acts = [{k: _features(part, k) for k in of_part} for part, of_part in zip(own, left, strict=True)]
+    followed = []
+    for m in sorted(range(len(own)), key=lambda m: -len(own[m].rows)):
+        for k in list(left[m]):
+            columns = [
+                max(of_part, key=lambda j, on=on: jaccard(on[j], acts[m][k]), default=None)
+                for of_part, on in zip(left, acts, strict=True)
+            ]
+            columns = [
+                j if j is not None and jaccard(on[j], acts[m][k]) > NETWORKS.same_support else None
+                for j, on in zip(columns, acts, strict=True)
+            ]
+            holders = [m for m, j in enumerate(columns) if j is not None]
+            features = torch.stack([acts[m][columns[m]] for m in holders]).float().mean(0) > 0.5
+            if len(holders) < 2 or features.sum() < NETWORKS.least_features:
+                continue
+            scores = _with_followers(parts, columns, features, m)
+            if scores is None:
+                continue
+            followed.append((columns, features, scores))
+            for i in holders:
+                left[i].remove(columns[i])
+    return followed
+
+
+def _features(part: Part, k: int) -> Tensor:
+    """Return the features of an own column, bool [G]."""
+    chance = NETWORKS.slopes / len(part.rows)
+    return part.support[:, k] | (explained(part.means[:, k], part.outputs) - chance > NETWORKS.much)
+
+
+def _with_followers(
+    parts: list[Part], columns: list[int | None], features: Tensor, reference: int
+) -> Tensor | None:
+    """Return the scores of a factor in all studies [N], or None if one does not have it."""
+    shared, *own = parts
+    holder = own[reference]
+    loadings = slopes(holder.means[:, columns[reference]], holder.outputs[:, features])
+    scores = shared.means.new_zeros(len(shared.means))
+    for part, k in zip(own, columns, strict=True):
+        if k is None:
+            of_part = _direction(shared, part, features, loadings)
+            if of_part is None:
+                return None
+        else:
+            of_part = part.means[:, k] - part.means[:, k].mean()
+            of_part *= (slopes(of_part, part.outputs[:, features]) @ loadings).sign()
+        scores[part.rows] = of_part
+    return scores
+
+
+def _direction(shared: Part, part: Part, features: Tensor, loadings: Tensor) -> Tensor | None:
+    """Return the scores [n] of a factor by its loadings, if the features of a study have it."""
+    columns = shared.columns()
+    if 2 * NETWORKS.slopes * (len(columns) + 1) > len(part.rows):
+        return None  # Too few samples to tell.
+    y = part.outputs[:, features]
+    left = unexplained(shared.means[part.rows][:, columns], y) if columns else y - y.mean(0)
+    direction = torch.linalg.svd(left, full_matrices=False).Vh[0]
+    cosine = direction @ loadings / loadings.norm()
+    if cosine.abs() < NETWORKS.same_direction:
+        return None
+    scores = left @ direction * cosine.sign()
+    # Of all that the features vary by: what is left of shared factors explains little.
+    chance = NETWORKS.slopes / len(scores)
+    if (explained(scores, y) - chance > NETWORKS.much).float().mean() <= NETWORKS.same_support:
+        return None
+    return scores / scores.std()
 
 
 def _side_by_side(parts: list[Part], columns: list[int], features: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ training goes on from there. docs/method.md has a row for each.
 """
 
 from mssvae.moves.networks.drop import drop
+from mssvae.moves.networks.follow import follow
 from mssvae.moves.networks.grow import grow
 from mssvae.moves.networks.merge import merge
 from mssvae.moves.networks.rotate import rotate
@@ -23,12 +24,13 @@ MOVES = {
     "merge": merge,
     "drop": drop,
     "rotate": rotate,
+    "follow": follow,
 }
 # The order in which they are made. What a study had of a shared factor may have been mixed with
-# another of its own, so columns are shared again after rotations.
-ORDER = (*MOVES, "share")
+# another of its own, so columns are shared again after rotations, and others follow last.
+ORDER = ("grow", "split", "start", "share", "merge", "drop", "rotate", "share", "follow")
 # Moves that make columns, which only a later round could undo if they were wrong.
-MAKE_COLUMNS = {"split", "start"}
+MAKE_COLUMNS = {"split", "start", "follow"}
 # Moves that change no columns but their features, which training could mostly do by itself.
 KEEP_COLUMNS = {"grow"}
 
