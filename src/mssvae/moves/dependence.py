@@ -92,7 +92,8 @@ def explained_by_any_function(scores: Tensor, y: Tensor) -> Tensor:
     """Return the share of each feature's variance that a function of scores explains, [G].
 
     That is the variance of its means in quantile bins of the scores, up to sixteen of twenty
-    samples or more.
+    samples or more; or what ``explained`` says, if that is more, as with the few bins of a small
+    study.
 
     Parameters
     ----------
@@ -105,7 +106,8 @@ def explained_by_any_function(scores: Tensor, y: Tensor) -> Tensor:
     centred = y - y.mean(0)
     means = (indicators.T @ centred) / indicators.sum(0)[:, None]
     between = (indicators.sum(0)[:, None] * means.square()).sum(0)
-    return between / centred.square().sum(0).clamp_min(torch.finfo(y.dtype).tiny)
+    by_bins = between / centred.square().sum(0).clamp_min(torch.finfo(y.dtype).tiny)
+    return torch.maximum(by_bins, explained(scores, y))
 
 
 def _quantile_bins(values: Tensor, n_bins: int) -> np.ndarray:

@@ -82,9 +82,9 @@ def followed_columns(parts: list[Part]) -> list[tuple[list[int | None], Tensor, 
     list of (list of int or None, Tensor of bool [G], Tensor [N])
         As of ``common_columns``, with None for a study that has no such column.
     """
-    shared, *own = parts
-    left = [part.columns() for part in own]
-    acts = [{k: _features(part, k) for k in of_part} for part, of_part in zip(own, left, strict=True)]
+    own = parts[1:]
+    acts = [{k: _features(part, k) for k in part.columns()} for part in own]
+    left = [list(on) for on in acts]
     followed = []
     for m in sorted(range(len(own)), key=lambda m: -len(own[m].rows)):
         for k in list(left[m]):

@@ -57,7 +57,7 @@ class NetworkThresholds:
         of 0.57 between normal variables. They do if the one that explains more features explains
         those of the other as well.
     two_sides : float
-        Or if they have the same features and share more nats than this, a correlation of 0.8: then
+        Or if they have the same features and share more nats than this, a correlation of 0.71: then
         each may hold one side of zero.
     function : float
         A column is a function of others if they explain more of the variance of its means.
@@ -91,7 +91,7 @@ class NetworkThresholds:
     same_support: float = 0.5
     as_well: float = 0.8
     same_factor: float = 0.2
-    two_sides: float = 0.5
+    two_sides: float = 0.35
     function: float = 0.9
     smallest_angle: float = math.pi / 36
     same_loadings: float = 0.7
