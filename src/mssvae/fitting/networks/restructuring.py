@@ -58,7 +58,8 @@ class Restructuring:
             In their order.
         last : bool
             Whether no round follows, which could undo what a wrong move did. Then none that make
-            columns are tried: no factor is added, and no shared column is split by study.
+            columns are tried: no factor is added, no shared column is split by study, and no
+            column is shared that not all studies have.
         """
         made: dict[str, Counter] = {}
         self.module.eval()
