@@ -83,30 +83,30 @@ def followed_columns(parts: list[Part]) -> list[tuple[list[int | None], Tensor, 
         As of ``common_columns``, with None for a study that has no such column.
     """
     own = parts[1:]
-    acts = [{k: _features(part, k) for k in part.columns()} for part in own]
-    left = [list(on) for on in acts]
+    left = [{k: _features(part, k) for k in part.columns()} for part in own]
     followed = []
     for m in sorted(range(len(own)), key=lambda m: -len(own[m].rows)):
         for k in list(left[m]):
-            columns = [
-                max(of_part, key=lambda j, on=on: jaccard(on[j], acts[m][k]), default=None)
-                for of_part, on in zip(left, acts, strict=True)
-            ]
-            columns = [
-                j if j is not None and jaccard(on[j], acts[m][k]) > NETWORKS.same_support else None
-                for j, on in zip(columns, acts, strict=True)
-            ]
-            holders = [m for m, j in enumerate(columns) if j is not None]
-            features = torch.stack([acts[m][columns[m]] for m in holders]).float().mean(0) > 0.5
-            if len(holders) < 2 or features.sum() < NETWORKS.least_features:
+            columns = [_most_similar(left[m][k], of_part) for of_part in left]
+            columns[m] = k
+            held = [of_part[j] for of_part, j in zip(left, columns, strict=True) if j is not None]
+            features = torch.stack(held).float().mean(0) > 0.5
+            if len(held) < 2 or features.sum() < NETWORKS.least_features:
                 continue
             scores = _with_followers(parts, columns, features, m)
-            if scores is None:
-                continue
-            followed.append((columns, features, scores))
-            for i in holders:
-                left[i].remove(columns[i])
+            if scores is not None:
+                followed.append((columns, features, scores))
+                for of_part, j in zip(left, columns, strict=True):
+                    if j is not None:
+                        del of_part[j]
     return followed
+
+
+def _most_similar(features: Tensor, columns: dict[int, Tensor]) -> int | None:
+    """Return which of the columns, given by their features, has the same ones; None if none."""
+    similarity = {j: jaccard(features, on) for j, on in columns.items()}
+    similar = [j for j, index in similarity.items() if index > NETWORKS.same_support]
+    return max(similar, key=lambda j: similarity[j], default=None)
 
 
 def _features(part: Part, k: int) -> Tensor:
@@ -124,13 +124,10 @@ def _with_followers(
     loadings = slopes(holder.means[:, columns[reference]], holder.outputs[:, features])
     scores = shared.means.new_zeros(len(shared.means))
     for part, k in zip(own, columns, strict=True):
-        if k is None:
-            of_part = _direction(shared, part, features, loadings)
-            if of_part is None:
-                return None
-        else:
-            of_part = part.means[:, k] - part.means[:, k].mean()
-            of_part *= (slopes(of_part, part.outputs[:, features]) @ loadings).sign()
+        if k is not None:
+            of_part = _turned(part, k, features, loadings)
+        elif (of_part := _direction(shared, part, features, loadings)) is None:
+            return None
         scores[part.rows] = of_part
     return scores
 
@@ -159,10 +156,14 @@ def _side_by_side(parts: list[Part], columns: list[int], features: Tensor) -> Te
     scores = shared.means.new_zeros(len(shared.means))
     reference = slopes(own[0].means[:, columns[0]], own[0].outputs[:, features])
     for part, k in zip(own, columns, strict=True):
-        z = part.means[:, k] - part.means[:, k].mean()
-        opposite = slopes(z, part.outputs[:, features]) @ reference < 0
-        scores[part.rows] = torch.where(opposite, -z, z)
+        scores[part.rows] = _turned(part, k, features, reference)
     return scores
+
+
+def _turned(part: Part, k: int, features: Tensor, loadings: Tensor) -> Tensor:
+    """Return the centred means of a column, with the sign that makes its loadings like these."""
+    z = part.means[:, k] - part.means[:, k].mean()
+    return -z if slopes(z, part.outputs[:, features]) @ loadings < 0 else z
 
 
 def _acts_on(parts: list[Part], price: Price, k: int) -> list[Tensor]:
