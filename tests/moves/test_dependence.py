@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from mssvae.moves.dependence import explained_by_any_function, mutual_information, sparsest_angle
+from mssvae.moves.dependence import (
+    explained,
+    explained_by_any_function,
+    mutual_information,
+    sparsest_angle,
+    unexplained,
+)
 
 
 @pytest.fixture
@@ -84,6 +90,19 @@ class TestExplainedByAnyFunction:
         assert found[1] > 0.95
         assert found[2] < 0.02
 
+    def test_sees_what_the_few_bins_of_a_small_study_do_not(self, rng):
+        z = rng.normal(size=60)
+        found = explained_by_any_function(torch.from_numpy(z), torch.from_numpy(z[:, None] ** 2))
+        assert found[0] > 0.99
+
     def test_is_none_of_a_constant_feature(self, rng):
         z = torch.from_numpy(rng.normal(size=100))
         assert explained_by_any_function(z, torch.ones(100, 1, dtype=z.dtype)).tolist() == [0]
+
+
+def test_what_curves_explain_and_leave_of_a_feature_is_all_of_it(rng):
+    scores = torch.from_numpy(rng.normal(size=(200, 2)))
+    y = scores @ torch.ones(2, 3, dtype=scores.dtype) + torch.from_numpy(rng.normal(size=(200, 3)))
+    left = unexplained(scores, y)
+    torch.testing.assert_close(left.var(0) / y.var(0), 1 - explained(scores, y))
+    torch.testing.assert_close(explained(scores, left), torch.zeros(3, dtype=y.dtype))

@@ -75,9 +75,10 @@ class NetworkThresholds:
     not_linear : float
         A column holds a function of a direction, not the direction, if their correlation is less.
     much : float
-        Beside related columns, a new factor explains this share of the variance of some features.
+        A factor explains much of a feature if it explains this share of its variance; a new factor
+        does, beside related columns, of some features.
     same_direction : float
-        Directions of the residuals of all studies with larger cosines are one.
+        Directions of the residuals of studies, or of loadings, with larger cosines are one.
     outlying : float
         Residuals are cut at so many median absolute deviations, three standard deviations of normal
         ones: a few outlying samples are no factor.
