@@ -2,7 +2,6 @@
 
 from itertools import combinations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,23 +46,17 @@ def common_columns(parts: list[Part]) -> list[tuple[list[int], Tensor, Tensor]]:
         The column of each study, the features in most of them, and their posterior means side
         by side, each study's with the sign that makes its loadings like the first study's.
     """
-    _, first, *others = parts
-    if not others:
+    own = parts[1:]
+    if len(own) < 2:
         return []
-    left = [part.columns() for part in others]
+    left = [{k: part.support[:, k] for k in part.columns()} for part in own]
     common = []
-    for k in first.columns():
-        columns, supports = [k], [first.support[:, k]]
-        for part, candidates in zip(others, left, strict=True):
-            similarity = [jaccard(supports[0], part.support[:, j]) for j in candidates]
-            if candidates:
-                columns.append(candidates[int(np.argmax(similarity))])
-                supports.append(part.support[:, columns[-1]])
-        if len(columns) == len(others) + 1 and _all_similar(supports):
-            features = torch.stack(supports).float().mean(0) > 0.5
-            common.append((columns, features, _side_by_side(parts, columns, features)))
-            for candidates, j in zip(left, columns[1:], strict=True):
-                candidates.remove(j)
+    for k in list(left[0]):
+        columns, supports = _alike(left, 0, k)
+        if len(supports) == len(own) and _all_similar(supports):
+            features = _of_most(supports)
+            common.append((columns, features, _side_by_side(parts, columns, features, 0)))
+            _take(columns, left)
     return common
 
 
@@ -87,38 +80,62 @@ def followed_columns(parts: list[Part]) -> list[tuple[list[int | None], Tensor, 
     followed = []
     for m in sorted(range(len(own)), key=lambda m: -len(own[m].rows)):
         for k in list(left[m]):
-            columns = [_most_similar(left[m][k], of_part) for of_part in left]
-            columns[m] = k
-            held = [of_part[j] for of_part, j in zip(left, columns, strict=True) if j is not None]
-            features = torch.stack(held).float().mean(0) > 0.5
+            columns, held = _alike(left, m, k)
+            features = _of_most(held)
             if len(held) < 2 or features.sum() < NETWORKS.least_features:
                 continue
-            scores = _with_followers(parts, columns, features, m)
+            scores = _side_by_side(parts, columns, features, m)
             if scores is not None:
                 followed.append((columns, features, scores))
-                for of_part, j in zip(left, columns, strict=True):
-                    if j is not None:
-                        del of_part[j]
+                _take(columns, left)
     return followed
 
 
+def _alike(left: list[dict[int, Tensor]], m: int, k: int) -> tuple[list[int | None], list[Tensor]]:
+    """Return by study the column with the same features as column k of study m, and those of each.
+
+    ``left`` has the features of the columns by study. None for a study without such a column.
+    """
+    columns = [_most_similar(left[m][k], of_part) for of_part in left]
+    columns[m] = k
+    return columns, [on[j] for on, j in zip(left, columns, strict=True) if j is not None]
+
+
 def _most_similar(features: Tensor, columns: dict[int, Tensor]) -> int | None:
-    """Return which of the columns, given by their features, has the same ones; None if none."""
     similarity = {j: jaccard(features, on) for j, on in columns.items()}
     similar = [j for j, index in similarity.items() if index > NETWORKS.same_support]
     return max(similar, key=lambda j: similarity[j], default=None)
 
 
+def _of_most(supports: list[Tensor]) -> Tensor:
+    """Return the features that are in most supports."""
+    return torch.stack(supports).float().mean(0) > 0.5
+
+
+def _take(columns: list[int | None], left: list[dict[int, Tensor]]) -> None:
+    """Leave out a group of columns: none is in two of them."""
+    for of_part, k in zip(left, columns, strict=True):
+        if k is not None:
+            del of_part[k]
+
+
 def _features(part: Part, k: int) -> Tensor:
     """Return the features of an own column, bool [G]."""
-    chance = NETWORKS.slopes / len(part.rows)
-    return part.support[:, k] | (explained(part.means[:, k], part.outputs) - chance > NETWORKS.much)
+    return part.support[:, k] | _explains_much(part.means[:, k], part.outputs)
 
 
-def _with_followers(
+def _explains_much(scores: Tensor, y: Tensor) -> Tensor:
+    """Return of which features scores explain much, beyond what chance does, bool [G]."""
+    return explained(scores, y) - NETWORKS.slopes / len(y) > NETWORKS.much
+
+
+def _side_by_side(
     parts: list[Part], columns: list[int | None], features: Tensor, reference: int
 ) -> Tensor | None:
-    """Return the scores of a factor in all studies [N], or None if one does not have it."""
+    """Return the scores of a factor in all studies [N], by its loadings in one that holds it.
+
+    None if a study that has no column of it does not have it in its data.
+    """
     shared, *own = parts
     holder = own[reference]
     loadings = slopes(holder.means[:, columns[reference]], holder.outputs[:, features])
@@ -145,19 +162,9 @@ def _direction(shared: Part, part: Part, features: Tensor, loadings: Tensor) -> 
         return None
     scores = left @ direction * cosine.sign()
     # Of all that the features vary by: what is left of shared factors explains little.
-    chance = NETWORKS.slopes / len(scores)
-    if (explained(scores, y) - chance > NETWORKS.much).float().mean() <= NETWORKS.same_support:
+    if _explains_much(scores, y).float().mean() <= NETWORKS.same_support:
         return None
     return scores / scores.std()
-
-
-def _side_by_side(parts: list[Part], columns: list[int], features: Tensor) -> Tensor:
-    shared, *own = parts
-    scores = shared.means.new_zeros(len(shared.means))
-    reference = slopes(own[0].means[:, columns[0]], own[0].outputs[:, features])
-    for part, k in zip(own, columns, strict=True):
-        scores[part.rows] = _turned(part, k, features, reference)
-    return scores
 
 
 def _turned(part: Part, k: int, features: Tensor, loadings: Tensor) -> Tensor:
